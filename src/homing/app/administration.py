@@ -1,0 +1,258 @@
+"""What an operator does: make, change, lock, rotate and remove hosts, and keep accounts and tokens.
+
+Everything goes through the same versioned commits as updates do, so that it is safe beside a running server. Errors
+are `Refused` and `InvalidInput`, with a text that says what to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from homing.core.accounts import Account, TokenKey, parse_username
+from homing.core.credentials import SECRET_RANDOM_BYTES, ddupdate_token, hash_generated, new_secret
+from homing.core.errors import Conflict, Refused
+from homing.core.hosts import MARK_SECONDS, RECORD_TYPES, Host, RecordType
+from homing.core.names import get_zone_of
+from homing.core.records import RRset, RRsetKey
+from homing.core.rows import ABSENT, Commit, Row, RowKey, account_key, host_key, key_of, token_key_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+
+    from homing.app.ports import Clock, Entropy, Store
+    from homing.app.publishing import Outbox
+    from homing.core.names import Name
+    from homing.core.update import Policy
+
+_ATTEMPTS = 8
+
+
+class Administration:
+    """An operator's use cases over one store. `why_not` tells why a zone cannot hold a host, or None."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        outbox: Outbox | None,
+        clock: Clock,
+        entropy: Entropy,
+        zones: Container[Name],
+        policy: Policy,
+        why_not: Callable[[RRsetKey], str | None],
+    ) -> None:
+        """Make one; without an outbox DNS follows the store by itself."""
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+        self._entropy = entropy
+        self._zones = zones
+        self._policy = policy
+        self._why_not = why_not
+
+    # --- hosts
+
+    def add_host(
+        self, hostname: Name, record_types: Sequence[RecordType] = RECORD_TYPES, group: str | None = None, **policy: Any
+    ) -> list[Host]:
+        """Register a name; its families, and all hosts of its group, share one secret. Raises Refused."""
+        self._check_name(hostname, record_types)
+        secret, grouped = self._secret_for(hostname, group)
+        policy = {"read_privilege": group is not None} | {k: v for k, v in policy.items() if v is not None}
+
+        def add(rows: Mapping[RowKey, Row]) -> list[Row]:
+            hosts: list[Row] = []
+            for record_type in record_types:
+                old = rows.get(host_key(hostname, record_type))
+                if isinstance(old, Host) and not old.is_removed:
+                    raise Refused(f"{hostname} {record_type} is a host already; `homing host set` changes it")
+                fresh = Host(hostname=hostname, record_type=record_type, shared_secret=secret, group=group, **policy)
+                hosts.append(_in_place_of(old, fresh) if isinstance(old, Host) else fresh.next())
+            return hosts
+
+        keys = [host_key(hostname, record_type) for record_type in record_types]
+        return _only_hosts(self._change(keys, add, rests_on=[host.key for host in grouped]))
+
+    def set_host(self, hostname: Name, record_types: Sequence[RecordType] = RECORD_TYPES, **changes: Any) -> list[Host]:
+        """Change the policy of a name's families. A new TTL shows in DNS at once. Raises Refused."""
+
+        def change(rows: Mapping[RowKey, Row]) -> list[Row]:
+            return [self._with_ttl(host.next(**changes)) for host in _live(rows, hostname)]
+
+        return _only_hosts(self._change([host_key(hostname, one) for one in record_types], change))
+
+    def rotate(self, hostname: Name, overlap: int) -> list[Host]:
+        """Give a host, and everything in its group, a new secret; the old one works on for `overlap` seconds."""
+        live = _live(self._load_name(hostname), hostname)
+        members = [host for secret in {host.shared_secret for host in live} for host in self._store.find_group(secret)]
+        keys = list(dict.fromkeys(host.key for host in members or live))
+        secret = self._new_secret()
+        until = int(self._clock.now()) + overlap
+
+        def change(rows: Mapping[RowKey, Row]) -> list[Row]:
+            hosts = [row for key in keys if isinstance(row := rows.get(key), Host) and not row.is_removed]
+            return [
+                host.next(
+                    shared_secret=secret,
+                    previous_secret=host.shared_secret if overlap else None,
+                    previous_secret_until=until if overlap else 0,
+                )
+                for host in hosts
+            ]
+
+        return _only_hosts(self._change(list(keys), change))
+
+    def remove_host(self, hostname: Name, record_types: Sequence[RecordType] = RECORD_TYPES) -> list[Host]:
+        """Take a name out of DNS. Its mark stays for 30 days, so that no old token can take it. Raises Refused."""
+        now = int(self._clock.now())
+
+        def change(rows: Mapping[RowKey, Row]) -> list[Row]:
+            return [
+                host.next(
+                    removed_at=now, desired=None, shared_secret="", previous_secret=None, group=None, rejected=None
+                )
+                for host in _live(rows, hostname)
+            ]
+
+        return _only_hosts(self._change([host_key(hostname, one) for one in record_types], change))
+
+    def hosts(self) -> Iterator[Host]:
+        """Yield every host, in order of names."""
+        return (row for row in self._store.scan() if isinstance(row, Host) and not row.is_removed)
+
+    def find_host(self, hostname: Name) -> list[Host]:
+        """Return the families of a name. Raises Refused if there is none."""
+        return _live(self._load_name(hostname), hostname)
+
+    def purge_marks(self) -> int:
+        """Delete the marks of hosts that were removed long ago; return how many."""
+        before = int(self._clock.now()) - MARK_SECONDS
+        old = [
+            row
+            for row in self._store.scan()
+            if isinstance(row, Host) and row.removed_at is not None and row.removed_at < before and not row.pending
+        ]
+        for host in old:
+            self._store.commit(Commit((), {host.key: host.version}, deletes=(host.key,)))
+        return len(old)
+
+    # --- accounts and tokens
+
+    def add_account(self, username: str, hostnames: Sequence[Name], comment: str = "") -> tuple[Account, str]:
+        """Make a dyndns2 account for hosts that exist; return it and its password, which is kept nowhere."""
+        for hostname in hostnames:
+            self.find_host(hostname)
+        password = self._new_secret()
+
+        def add(rows: Mapping[RowKey, Row]) -> list[Row]:
+            if rows:
+                raise Refused(f"there is an account {username} already; `homing account remove` it first")
+            account = Account(username=parse_username(username), password=hash_generated(password), comment=comment)
+            return [account.next(hostnames=tuple(hostnames))]
+
+        (account,) = self._change([account_key(username)], add)
+        assert isinstance(account, Account)
+        return account, password
+
+    def remove_account(self, username: str) -> Account:
+        """Remove an account; its hosts stay. Raises Refused."""
+        key = account_key(username)
+        account = self._store.load([key]).get(key)
+        if not isinstance(account, Account):
+            raise Refused(f"there is no account {username}; `homing account list` shows all")
+        self._store.commit(Commit((), {key: account.version}, deletes=(key,)))
+        return account
+
+    def accounts(self) -> Iterator[Account]:
+        """Yield every account, in order of user names."""
+        return (row for row in self._store.scan() if isinstance(row, Account))
+
+    def token(self, fqdn: Name, zone_ids: Mapping[str, Name], configured_key: str | None) -> tuple[str, str]:
+        """Return the zone id and the token with which a ddupdate client may update `fqdn`. Raises Refused."""
+        zone = get_zone_of(fqdn, self._zones)
+        zone_id = next((zone_id for zone_id, name in zone_ids.items() if name == zone), None)
+        if zone is None or zone_id is None:
+            raise Refused(f"{fqdn} is in no zone that is served")
+        text = fqdn.rstrip(".")
+        return zone_id, ddupdate_token(text, zone_id, configured_key or self._token_key())
+
+    # --- what all of it rests on
+
+    def _change(
+        self,
+        keys: Sequence[RowKey],
+        decide: Callable[[Mapping[RowKey, Row]], list[Row]],
+        rests_on: Sequence[RowKey] = (),
+    ) -> list[Row]:
+        """Load, decide and commit, again while rows move; then make DNS show it."""
+        for _ in range(_ATTEMPTS):
+            rows = self._store.load([*keys, *rests_on])
+            after = [self._as_committed(row) for row in decide({key: rows[key] for key in keys if key in rows})]
+            expects = {key: rows[key].version if key in rows else ABSENT for key in [*map(key_of, after), *rests_on]}
+            try:
+                self._store.commit(Commit(tuple(after), expects))
+            except Conflict:
+                continue
+            if self._outbox is not None:
+                self._outbox.publish(_only_hosts(after))
+            return after
+        raise Refused("its rows are being changed all the time; try again")
+
+    def _as_committed(self, row: Row) -> Row:
+        follows = self._outbox is None or self._outbox.follows_store
+        return replace(row, published=row.desired) if isinstance(row, Host) and follows else row
+
+    def _load_name(self, hostname: Name) -> Mapping[RowKey, Row]:
+        return self._store.load([host_key(hostname, record_type) for record_type in RECORD_TYPES])
+
+    def _check_name(self, hostname: Name, record_types: Iterable[RecordType]) -> None:
+        if get_zone_of(hostname, self._zones) is None:
+            raise Refused(f"{hostname} is in no zone that is served; `homing config show` lists the zones")
+        for record_type in record_types:
+            if objection := self._why_not(RRsetKey(hostname, record_type)):
+                raise Refused(objection)
+
+    def _secret_for(self, hostname: Name, group: str | None) -> tuple[str, list[Host]]:
+        """Return the secret of the group, of the name's other family, or a new one; and the hosts that had it."""
+        if group is not None:
+            members = [host for host in self.hosts() if host.group == group]
+        else:
+            rows = self._load_name(hostname).values()
+            members = [row for row in rows if isinstance(row, Host) and not row.is_removed]
+        return (members[0].shared_secret, members[:1]) if members else (self._new_secret(), [])
+
+    def _with_ttl(self, host: Host) -> Host:
+        if host.desired is None:
+            return host
+        ttl = self._policy.default_ttl if host.ttl is None else host.ttl
+        return replace(host, desired=RRset(ttl, host.desired.rdata))
+
+    def _token_key(self) -> str:
+        def make(rows: Mapping[RowKey, Row]) -> list[Row]:
+            row = rows.get(token_key_key())
+            return [] if row else [TokenKey(version=1, secret=self._new_secret())]
+
+        self._change([token_key_key()], make)
+        row = self._store.load([token_key_key()])[token_key_key()]
+        assert isinstance(row, TokenKey)
+        return row.secret
+
+    def _new_secret(self) -> str:
+        return new_secret(self._entropy.bytes(SECRET_RANDOM_BYTES))
+
+
+def _live(rows: Mapping[RowKey, Row], hostname: Name) -> list[Host]:
+    hosts = [row for row in rows.values() if isinstance(row, Host) and not row.is_removed]
+    if not hosts:
+        raise Refused(f"{hostname} is no host; `homing host list` shows all, `homing host add` makes one")
+    return hosts
+
+
+def _in_place_of(mark: Host, fresh: Host) -> Host:
+    """A name that was removed is made anew over its mark, of which DNS may still show the old address."""
+    return replace(fresh, version=mark.version + 1, published=mark.published)
+
+
+def _only_hosts(rows: Sequence[Row]) -> list[Host]:
+    return [row for row in rows if isinstance(row, Host)]

@@ -1,0 +1,183 @@
+"""Who is asking, and which hosts may they update: proofs against the rows that were loaded for them.
+
+Failing looks the same from outside whatever the reason: an unknown name, a wrong secret, a host that has moved on to
+signed requests. A dummy comparison stands in where there is nothing to compare with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from homing.core import credentials
+from homing.core.accounts import Account, TokenKey
+from homing.core.addresses import limit_key
+from homing.core.credentials import Password, SignedRequest, Token
+from homing.core.hosts import RECORD_TYPES, Host
+from homing.core.limits import Buckets, Rate
+from homing.core.names import get_zone_of
+from homing.core.rows import Row, RowKey, account_key, host_key, token_key_key
+
+if TYPE_CHECKING:
+    from homing.app.ports import Clock, Entropy
+    from homing.core.addresses import Address
+    from homing.core.names import Name
+    from homing.core.update import UpdateRequest
+
+Rows = Mapping[RowKey, Row]
+
+_DUMMY_SECRET = "the secret of an unknown host"  # noqa: S105 - stands in where there is nothing to compare with
+_FAILURES = Rate(burst=5, per_second=1 / 12)
+_REMEMBERED = 1_000
+
+
+class WouldBlock(Exception):
+    """Verifying takes a tenth of a second: ask again from a thread that may take it."""
+
+
+class TooManyFailures(Exception):
+    """So many wrong passwords came from there that the next is not even looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Somebody who has proved something: who, which rows that rested on, and which hosts they may update."""
+
+    who: str
+    rests_on: tuple[RowKey, ...]
+    may_update: Callable[[Host], bool]
+    owners: tuple[Host, ...] = ()
+    """The hosts whose own secret was shown."""
+    only_host: Name | None = None
+    """The host that an account means when it names none."""
+
+
+class Authenticator:
+    """Checks proofs. Holds the few secrets and counters that are not in a store."""
+
+    def __init__(
+        self, clock: Clock, entropy: Entropy, zone_ids: Mapping[str, Name], configured_token_key: str | None
+    ) -> None:
+        self._clock = clock
+        self._zone_ids = zone_ids
+        self._token_key = configured_token_key
+        self._passwords = SlowPasswords(clock, entropy)
+
+    def keys(self, request: UpdateRequest) -> list[RowKey]:
+        """Return the keys of the rows that `authenticate` needs."""
+        keys: list[RowKey] = []
+        if isinstance(request.proof, Password) and request.proof.username:
+            keys.append(account_key(request.proof.username))
+        if isinstance(request.proof, Token) and self._token_key is None:
+            keys.append(token_key_key())
+        if request.identity is not None:
+            keys += [host_key(request.identity, record_type) for record_type in RECORD_TYPES]
+        return keys
+
+    def authenticate(self, request: UpdateRequest, rows: Rows, *, may_block: bool) -> Authority | None:
+        """Return who is asking, or None.
+
+        Raises WouldBlock if that takes long and `may_block` is False, TooManyFailures where guessing is held down.
+        """
+        match request.proof:
+            case Password(username) as proof:
+                account = rows.get(account_key(username)) if username else None
+                if isinstance(account, Account):
+                    return self._by_account(account, proof, request.source, may_block=may_block)
+            case Token() as proof:
+                return self._by_token(proof, request, rows)
+        return self._by_secret(request, rows)
+
+    def _by_account(self, account: Account, proof: Password, source: Address, *, may_block: bool) -> Authority | None:
+        if not self._passwords.verify(account.password, proof.password, source, may_block=may_block):
+            return None
+        hostnames = frozenset(account.hostnames)
+        key = account_key(account.username)
+        only_host = account.hostnames[0] if len(hostnames) == 1 else None
+        return Authority(
+            f"account {account.username}", (key,), lambda host: host.hostname in hostnames, only_host=only_host
+        )
+
+    def _by_secret(self, request: UpdateRequest, rows: Rows) -> Authority | None:
+        """A host's shared secret also opens the hosts that have the same one: that is what makes a group."""
+        now = int(self._clock.now())
+        is_replayable = not isinstance(request.proof, SignedRequest | Password)
+        hosts = [host for host in hosts_of(request.identity, rows) if not (is_replayable and host.signed_only)]
+        secrets = list(dict.fromkeys(secret for host in hosts for secret in host.secrets(now)))
+        known = [secret for secret in secrets or [_DUMMY_SECRET] if request.proof.matches(secret)]
+        if not secrets or not known:
+            return None
+        owners = [host for host in hosts if known[0] in host.secrets(now)]
+
+        def may_update(host: Host) -> bool:
+            if is_replayable and host.signed_only:
+                return False
+            return any(hmac.compare_digest(secret.encode(), known[0].encode()) for secret in host.secrets(now))
+
+        return Authority(f"host {request.identity}", tuple(host.key for host in owners), may_update, tuple(owners))
+
+    def _by_token(self, proof: Token, request: UpdateRequest, rows: Rows) -> Authority | None:
+        key = self._token_key
+        rests_on: tuple[RowKey, ...] = ()
+        row = rows.get(token_key_key())
+        if key is None and isinstance(row, TokenKey):
+            key, rests_on = row.secret, (token_key_key(),)
+        is_right = proof.matches(key if key is not None else _DUMMY_SECRET)
+        zone = self._zone_ids.get(proof.zone_id)
+        if key is None or not is_right or zone is None or request.identity is None:
+            return None
+        if get_zone_of(request.identity, frozenset(self._zone_ids.values())) != zone:
+            return None
+        if any(host.signed_only and not host.is_removed for host in hosts_of(request.identity, rows)):
+            return None
+        return Authority(f"token {request.identity}", rests_on, lambda host: host.hostname == request.identity)
+
+
+def hosts_of(hostname: Name | None, rows: Rows) -> list[Host]:
+    """Return the hosts of a name among the rows, marks of removed ones included."""
+    if hostname is None:
+        return []
+    found = (rows.get(host_key(hostname, record_type)) for record_type in RECORD_TYPES)
+    return [row for row in found if isinstance(row, Host)]
+
+
+class SlowPasswords:
+    """Verifies passwords so that guessing never burns our CPU, and nobody who knows theirs ever waits for it twice.
+
+    A verified password is remembered in memory under a key of this process. Failures are counted by the prefix they
+    come from before scrypt runs, and only one scrypt runs at a time.
+    """
+
+    def __init__(self, clock: Clock, entropy: Entropy) -> None:
+        self._clock = clock
+        self._key = entropy.bytes(32)
+        self._failures = Buckets(_FAILURES)
+        self._remembered: dict[bytes, None] = {}
+        self._lock = threading.Lock()
+
+    def verify(self, stored: str, password: str, source: Address, *, may_block: bool) -> bool:
+        """Tell whether the password is right. Raises WouldBlock or TooManyFailures."""
+        if not credentials.is_slow(stored):
+            return credentials.verify_password(stored, password)
+        tag = hmac.new(self._key, f"{stored}\0{password}".encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+        if tag in self._remembered:
+            return True
+        if not may_block:
+            raise WouldBlock
+        with self._lock:
+            return self._verify_slowly(stored, password, limit_key(source), tag)
+
+    def _verify_slowly(self, stored: str, password: str, prefix: str, tag: bytes) -> bool:
+        if not self._failures.has(prefix, self._clock.now()):
+            raise TooManyFailures
+        if not credentials.verify_password(stored, password):
+            self._failures.take(prefix, self._clock.now())
+            return False
+        if len(self._remembered) >= _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[tag] = None
+        return True

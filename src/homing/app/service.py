@@ -1,0 +1,282 @@
+"""The way of an update: load, authenticate, decide, commit, publish, answer.
+
+`plan` only reads; where nothing has to be written, its answer is final. `carry_out` commits what was planned, and
+plans again when somebody else was faster. No success is answered before the commit is durable.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from homing.app.authentication import Authority, Rows, TooManyFailures, hosts_of
+from homing.core.credentials import SECRET_RANDOM_BYTES, SignedRequest, new_secret
+from homing.core.errors import Conflict, StoreError
+from homing.core.hosts import RECORD_TYPES, Host, RecordType
+from homing.core.limits import Buckets, Rate
+from homing.core.names import get_zone_of, is_reserved
+from homing.core.outcomes import Answer, HostOutcome, Outcome, RRsetOutcome, merge
+from homing.core.rows import ABSENT, MAX_ROWS, Commit, RowKey, host_key
+from homing.core.update import Decision, HostUpdate, Policy, UpdateRequest, circumstances, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Container, Iterable
+
+    from homing.app.authentication import Authenticator
+    from homing.app.ports import Clock, Entropy, Store
+    from homing.app.publishing import Outbox
+    from homing.core.names import Name
+    from homing.core.records import RRsetKey
+    from homing.core.update import Circumstances
+
+ATTEMPTS = 16
+RETRY_AFTER = 5
+"""Seconds that a client is asked to wait when nothing can be done now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done for a request: the answer if it succeeds, and what to commit and publish before it."""
+
+    answer: Answer
+    commit: Commit | None = None
+    changed: tuple[Host, ...] = ()
+    """Hosts whose RRset the commit changes, as they will be."""
+    behind: tuple[Host, ...] = ()
+    """Hosts that already desire what is asked, but DNS does not show it yet."""
+    authority: Authority | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the answer can be given at once."""
+        return self.commit is None and not self.behind
+
+
+class Service:
+    """Answers update requests against one store."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        outbox: Outbox,
+        authenticator: Authenticator,
+        clock: Clock,
+        entropy: Entropy,
+        zones: Container[Name],
+        policy: Policy,
+        change_rate: Rate | None = None,
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._authenticator = authenticator
+        self._clock = clock
+        self._entropy = entropy
+        self._zones = zones
+        self._policy = policy
+        self._changes = Buckets(change_rate) if change_rate else None
+        self._lock = threading.Lock()
+
+    def update(self, request: UpdateRequest) -> Answer:
+        """Do the whole of it. May block; a store that fails becomes an answer."""
+        return self.carry_out(request, None)
+
+    def plan(self, request: UpdateRequest, *, may_block: bool) -> Plan:
+        """Load, authenticate and decide. Raises WouldBlock if `may_block` is False; a failing store is an answer."""
+        try:
+            rows = self._store.load(self._keys(request))
+            authority = self._authenticator.authenticate(request, rows, may_block=may_block)
+            if authority is not None and authority.only_host is not None and _names_no_host(request):
+                request = _with_hostname(request, authority.only_host)
+                rows = self._store.load(self._keys(request))
+        except StoreError as error:
+            return Plan(self._unavailable(str(error)))
+        except TooManyFailures:
+            return Plan(self._unavailable("too many wrong passwords came from there"))
+        if authority is None:
+            return Plan(self._answer(Outcome.NOT_AUTHENTICATED))
+        given = circumstances(request, self._clock.now(), self._policy)
+        if isinstance(request.proof, SignedRequest) and not request.proof.is_in_window(given.now):
+            return Plan(self._too_old(Outcome.SKEWED, request, rows, authority))
+        return self._decide(request, rows, authority, given)
+
+    def carry_out(self, request: UpdateRequest, plan: Plan | None) -> Answer:
+        """Commit what was planned, planning again while rows move, and make DNS show it."""
+        for _ in range(ATTEMPTS):
+            plan = plan or self.plan(request, may_block=True)
+            if plan.commit is None:
+                return self._publish(plan)
+            if wait := self._seconds_to_wait(plan.changed):
+                return self._unavailable("one host changes too often", wait)
+            try:
+                self._store.commit(plan.commit)
+            except Conflict:
+                plan = None
+                continue
+            except StoreError as error:
+                return self._unavailable(str(error))
+            return self._publish(plan)
+        return self._unavailable("its rows changed faster than it could be decided")
+
+    def list_group(self, request: UpdateRequest) -> Answer:
+        """Return the group of the host as whose owner the client speaks. Reads only; a failing store is an answer."""
+        plan = self.plan(request, may_block=True)
+        if plan.authority is None or not plan.answer.outcome.is_success:
+            return plan.answer
+        me = next((host for host in plan.authority.owners if host.read_privilege), None)
+        if me is None:
+            return replace(plan.answer, outcome=Outcome.NO_READ_PRIVILEGE)
+        try:
+            group = self._store.find_group(me.shared_secret)
+        except StoreError as error:
+            return self._unavailable(str(error))
+        return replace(plan.answer, group=tuple(host for host in group if host.read_privilege))
+
+    # --- planning
+
+    def _keys(self, request: UpdateRequest) -> list[RowKey]:
+        """Return the keys of everything that the request may rest on, each once, to be loaded in one call."""
+        keys = self._authenticator.keys(request)
+        for update in request.updates:
+            if update.hostname is not None:
+                keys += [host_key(update.hostname, record_type) for record_type in RECORD_TYPES]
+        return list(dict.fromkeys(keys))
+
+    def _decide(self, request: UpdateRequest, rows: Rows, authority: Authority, given: Circumstances) -> Plan:
+        decisions: dict[RRsetKey, Decision] = {}
+        hosts: list[HostOutcome] = []
+        for update in request.updates:
+            decided = request.refusal or self._decide_host(update, request, rows, authority, given)
+            hosts.append(_outcome_of(update, decided))
+            if not isinstance(decided, Outcome):
+                decisions |= {decision.host.key: decision for decision in decided}
+        outcome = merge([host.outcome for host in hosts])
+        if outcome is Outcome.STALE:
+            return Plan(self._too_old(outcome, request, rows, authority))
+        answer = self._answer(outcome, tuple(hosts), authority.who, _culprit(hosts))
+        if not outcome.is_success:
+            return Plan(answer)
+        return replace(self._plan_commit(decisions.values(), answer, rows, authority), authority=authority)
+
+    def _decide_host(
+        self, update: HostUpdate, request: UpdateRequest, rows: Rows, authority: Authority, given: Circumstances
+    ) -> list[Decision] | Outcome:
+        """Decide each RRset of one hostname. A family that the host does not have is left out, if it has another."""
+        if update.hostname is None:
+            return Outcome.NOT_A_FQDN
+        if get_zone_of(update.hostname, self._zones) is None:
+            return Outcome.NO_SUCH_HOST
+        hosts = {host.record_type: host for host in hosts_of(update.hostname, rows)}
+        if request.creates:
+            self._add_missing(update.hostname, update.wishes, hosts)
+        wanted = [(hosts[record_type], wish) for record_type, wish in update.wishes.items() if record_type in hosts]
+        if not wanted or not all(authority.may_update(host) for host, _ in wanted):
+            return Outcome.NO_SUCH_HOST
+        return [decide(host, wish, given) for host, wish in wanted]
+
+    def _add_missing(self, hostname: Name, wanted: Collection[RecordType], hosts: dict[RecordType, Host]) -> None:
+        """Make the hosts that a valid ddupdate token asks for, unless the name is reserved or bears a mark."""
+        zone = get_zone_of(hostname, self._zones)
+        if zone is None or is_reserved(hostname, zone) or any(host.is_removed for host in hosts.values()):
+            return
+        other = next(iter(hosts.values()), None)
+        secret = other.shared_secret if other else new_secret(self._entropy.bytes(SECRET_RANDOM_BYTES))
+        for record_type in wanted:
+            hosts.setdefault(
+                record_type,
+                Host(hostname=hostname, record_type=record_type, shared_secret=secret, comment="made by a token"),
+            )
+
+    def _plan_commit(self, decisions: Collection[Decision], answer: Answer, rows: Rows, authority: Authority) -> Plan:
+        changed = tuple(
+            self._as_committed(decision.after)
+            for decision in decisions
+            if decision.after is not None and decision.outcome is Outcome.UPDATED
+        )
+        unchanged = [decision for decision in decisions if decision.outcome is Outcome.UNCHANGED]
+        noted = tuple(self._as_committed(decision.after) for decision in unchanged if decision.after is not None)
+        behind = tuple(host for d in unchanged if (host := d.after or d.host).pending)
+        after = changed + noted
+        if not after:
+            return Plan(answer, behind=behind)
+        if len(after) > MAX_ROWS:
+            return Plan(replace(answer, outcome=Outcome.MALFORMED, culprit=f"more than {MAX_ROWS} rows"))
+        fenced: list[RowKey] = [*authority.rests_on, *(decision.host.key for decision in decisions)]
+        expects = {key: rows[key].version if key in rows else ABSENT for key in fenced}
+        return Plan(answer, Commit(after, expects), changed, behind)
+
+    def _as_committed(self, host: Host) -> Host:
+        return replace(host, published=host.desired) if self._outbox.follows_store else host
+
+    # --- answers
+
+    def _publish(self, plan: Plan) -> Answer:
+        """Make DNS show what was committed. What DNS will not take is told; what it cannot take yet is retried."""
+        rejected = self._outbox.publish(plan.changed + plan.behind)
+        if not rejected:
+            return plan.answer
+        hosts = tuple(_with_rejections(host, rejected) for host in plan.answer.hosts)
+        return replace(plan.answer, outcome=Outcome.PUBLISH_REJECTED, hosts=hosts, culprit=_culprit(hosts))
+
+    def _seconds_to_wait(self, changed: Iterable[Host]) -> int:
+        """Take a token of the change budget for each RRset; return 0, or the seconds until there is one."""
+        if self._changes is None:
+            return 0
+        now = self._clock.now()
+        with self._lock:
+            waits = [
+                0.0 if self._changes.take(host.key, now) else self._changes.seconds_until_one(host.key, now)
+                for host in changed
+            ]
+        return int(max(waits, default=0.0) + 0.999)
+
+    def _too_old(self, outcome: Outcome, request: UpdateRequest, rows: Rows, authority: Authority) -> Answer:
+        """Tell a signed client the server's time and the newest change, so that it can ask again at once."""
+        names = [update.hostname for update in request.updates] or [request.identity]
+        newest = max((host.signed_at for name in names for host in hosts_of(name, rows)), default=0)
+        return replace(self._answer(outcome, who=authority.who), signed_at=newest)
+
+    def _unavailable(self, why: str, retry_after: int = RETRY_AFTER) -> Answer:
+        return replace(self._answer(Outcome.UNAVAILABLE, culprit=why), retry_after=retry_after)
+
+    def _answer(
+        self,
+        outcome: Outcome,
+        hosts: tuple[HostOutcome, ...] = (),
+        who: str | None = None,
+        culprit: str | None = None,
+    ) -> Answer:
+        return Answer(outcome, hosts, who, culprit, server_time=int(self._clock.now() * 1000))
+
+
+def _names_no_host(request: UpdateRequest) -> bool:
+    return len(request.updates) == 1 and not request.updates[0].text
+
+
+def _with_hostname(request: UpdateRequest, hostname: Name) -> UpdateRequest:
+    update = replace(request.updates[0], hostname=hostname, text=hostname)
+    return replace(request, updates=(update,))
+
+
+def _outcome_of(update: HostUpdate, decided: list[Decision] | Outcome) -> HostOutcome:
+    name = update.hostname or update.text
+    if isinstance(decided, Outcome):
+        return HostOutcome(name, decided)
+    rrsets = tuple(
+        RRsetOutcome(d.host.record_type, d.outcome, (d.after or d.host).ip_address if d.outcome.is_success else None)
+        for d in decided
+    )
+    return HostOutcome(name, merge([one.outcome for one in rrsets]), rrsets)
+
+
+def _with_rejections(host: HostOutcome, rejected: Collection[RRsetKey]) -> HostOutcome:
+    rrsets = tuple(
+        replace(one, outcome=Outcome.PUBLISH_REJECTED) if (host.hostname, one.record_type) in rejected else one
+        for one in host.rrsets
+    )
+    return replace(host, outcome=merge([one.outcome for one in rrsets]), rrsets=rrsets)
+
+
+def _culprit(hosts: Iterable[HostOutcome]) -> str | None:
+    return next((f"{host.hostname}: {host.outcome.value}" for host in hosts if not host.outcome.is_success), None)

@@ -1,0 +1,85 @@
+"""homing config: every setting, its value and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from homing import settings as settings_module
+from homing.cli.options import json_option, print_json, print_table
+from homing.setting_values import ZoneSettings
+from homing.settings import Settings
+
+file_option = click.option("--config", "file", type=click.Path(path_type=Path), help="The settings file, homing.toml.")
+
+
+@click.group()
+def config() -> None:
+    """Show every setting, or check that they can be used.
+
+    \b
+    Example:
+      homing config show
+      homing config check --config /etc/homing/homing.toml
+    """
+
+
+@config.command("show")
+@file_option
+@json_option
+def show(file: Path | None, as_json: bool) -> None:
+    """Show every setting, its value and where it came from. Secrets are not shown."""
+    loaded = settings_module.load(file=file)
+    shown = {
+        setting.name: {
+            "value": _shown(getattr(loaded.settings, setting.name), is_secret=setting.metadata["is_secret"]),
+            "origin": loaded.origins[setting.name],
+        }
+        for setting in fields(Settings)
+    }
+    if as_json:
+        print_json(shown)
+        return
+    print_table(
+        ("SETTING", "VALUE", "FROM"), [(name, _text(one["value"]), one["origin"]) for name, one in shown.items()]
+    )
+
+
+@config.command("check")
+@file_option
+@json_option
+def check(file: Path | None, as_json: bool) -> None:
+    """Check that the settings can be used: the zones with their records, and the certificate."""
+    from homing.wiring import make_zone
+
+    loaded = settings_module.load(file=file)
+    for zone in loaded.settings.zones:
+        make_zone(zone, serial=1)
+    if loaded.settings.tls_cert and loaded.settings.tls_key:
+        from homing.runtimes.tls import load_context
+
+        load_context(loaded.settings.tls_cert, loaded.settings.tls_key)
+    if as_json:
+        print_json({"file": str(loaded.file) if loaded.file else None, "problems": []})
+        return
+    zones = ", ".join(zone.name.rstrip(".") for zone in loaded.settings.zones) or "those that the store serves"
+    click.echo(f"{loaded.file or 'no homing.toml'}: good; zones: {zones}")
+
+
+def _shown(value: Any, *, is_secret: bool) -> Any:
+    if is_secret:
+        return None if value is None else "(set)"
+    if isinstance(value, tuple):
+        return [_shown(one, is_secret=False) for one in value]
+    if isinstance(value, ZoneSettings):
+        return value.name
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(f"{one[0]} port {one[1]}" if isinstance(one, list) else str(one) for one in value) or "-"
+    return "-" if value is None else str(value)

@@ -1,0 +1,21 @@
+"""Lines to paste: how each client is told about a host. The docs and `homing demo` print the same."""
+
+from __future__ import annotations
+
+
+def recipes(hostname: str, secret: str, server: str = "https://YOUR-SERVER") -> str:
+    """Return what to give to curl, ddclient and a router; `server` is the URL that they reach."""
+    return f"""\
+curl          curl -u '{hostname}:{secret}' '{server}/nic/update?hostname={hostname}'
+
+ddclient      protocol=dyndns2
+              server={server.partition("://")[2]}
+              ssl={"yes" if server.startswith("https") else "no"}
+              login={hostname}
+              password={secret}
+              {hostname}
+
+router        service: custom dyndns2    server: {server}/nic/update
+              user: {hostname}    password: the secret    host: {hostname}
+              in one line: {server}/nic/update?hostname={hostname}&myip=<ipaddr>
+"""

@@ -1,0 +1,86 @@
+"""homing serve: HTTP and DNS on this machine until it is told to stop."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from homing import settings as settings_module
+from homing.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from homing.runtimes.server import Running
+
+
+def _setting_options(command: Any) -> Any:
+    """Make an option of every setting; flags win over the environment and homing.toml."""
+    for setting in reversed(fields(Settings)):
+        if setting.metadata["is_secret"]:
+            continue  # the process list would show it
+        name = "--zone" if setting.name == "zones" else "--" + setting.name.replace("_", "-")
+        is_list = isinstance(setting.default, tuple)
+        command = click.option(
+            name, setting.name, multiple=is_list, metavar="VALUE", help=setting.metadata["doc"], default=None
+        )(command)
+    return command
+
+
+@click.command()
+@_setting_options
+@click.option("--config", type=click.Path(), help="The settings file, homing.toml.")
+def serve(config: str | None, **flags: Any) -> None:
+    """Serve HTTP and DNS on this machine.
+
+    \b
+    Example:
+      homing serve --zone home.example
+      homing serve --config /etc/homing/homing.toml
+    """
+    from pathlib import Path
+
+    from homing.runtimes import server
+    from homing.runtimes.access_log import configure_logging
+
+    given = {name: list(value) if isinstance(value, tuple) and value else value for name, value in flags.items()}
+    loaded = settings_module.load(given, file=Path(config) if config else None)
+    configure_logging("json" if loaded.settings.log_format == "json" else "text", loaded.settings.log_level)
+    server.run(server.serve(loaded.settings, lambda running: _tell(running, loaded.file)))
+
+
+def _tell(running: Running, file: Path | None) -> None:
+    """Say where it listens, and what to set next."""
+    machine = running.machine
+    zones = ", ".join(zone.name.rstrip(".") for zone in machine.zones)
+    lines = [f"homing serves {zones}"]
+    lines += [f"  {'https' if one.tls else 'http'}://{_shown(one.host, one.port)}" for one in running.http.addresses]
+    lines += [f"  dns {_shown(host, port)} (UDP and TCP)" for host, port in running.dns.addresses]
+    lines += [f"  store {machine.settings.database or settings_module.default_database()}"]
+    lines += [f"  next: {hint}" for hint in _hints(running, file)]
+    click.echo("\n".join(lines), err=True)
+
+
+def _hints(running: Running, file: Path | None) -> list[str]:
+    """Return what stands between this server and being useful to the Internet."""
+    machine = running.machine
+    hints = []
+    if next(machine.administration.hosts(), None) is None:
+        hints.append(
+            f"`homing host add cam.{machine.zones[0].name.rstrip('.')}` makes a host and prints how to update it"
+        )
+    if 53 not in {port for _, port in running.dns.addresses}:
+        hints.append("resolvers ask port 53: set dns_listen, or forward the port")
+    if not machine.settings.https_listen and not machine.settings.trusted_proxies:
+        hints.append(
+            "passwords cross plain HTTP in clear: set tls_cert, tls_key and https_listen, or put a proxy in front"
+        )
+    if file is None:
+        hints.append("write homing.toml for name servers, static records and limits: docs/reference/settings.md")
+    return hints
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,1 @@
+"""The machine at home: sending an update to a server, whichever protocol it speaks."""

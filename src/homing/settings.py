@@ -1,0 +1,243 @@
+"""Settings: flag over environment over `homing.toml`, into one frozen value. Every error is told at once.
+
+A setting is a field of `Settings`: its metadata say how its text is read and what it is for, and the reference page,
+`homing config show` and the environment's names are made of nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from homing.core.errors import InvalidInput, InvalidSettings
+from homing.setting_values import (
+    ZoneSettings,
+    flag,
+    listen_addresses,
+    networks,
+    one_of,
+    optional,
+    path,
+    seconds,
+    text,
+    whole_number,
+    zones,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from homing.core.addresses import Network
+
+FILE_NAME = "homing.toml"
+PREFIX = "HOMING_"
+
+
+def _setting(default: Any, parse: Callable[[Any], Any], doc: str, *, is_secret: bool = False) -> Any:
+    return field(default=default, metadata={"parse": parse, "doc": doc, "is_secret": is_secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything an operator may set. Times are in seconds."""
+
+    zones: tuple[ZoneSettings, ...] = _setting(
+        (), zones, "The zones that are served: `[[zones]]` tables, or names in a flag or the environment."
+    )
+    database: Path | None = _setting(
+        None, optional(path), "The SQLite file. Unset: `homing.db` in the user's state directory."
+    )
+    http_listen: tuple[tuple[str, int], ...] = _setting(
+        (("0.0.0.0", 8080), ("::", 8080)),  # noqa: S104 - a server's own default; the first start says what it means
+        listen_addresses,
+        "Where plain HTTP is served. Passwords cross it in clear: put TLS on it, or a proxy in front.",
+    )
+    https_listen: tuple[tuple[str, int], ...] = _setting((), listen_addresses, "Where HTTPS is served.")
+    tls_cert: Path | None = _setting(None, optional(path), "Certificate chain (PEM); read again when it changes.")
+    tls_key: Path | None = _setting(None, optional(path), "Private key (PEM); read again when it changes.")
+    dns_listen: tuple[tuple[str, int], ...] = _setting(
+        (("0.0.0.0", 5300), ("::", 5300)),  # noqa: S104 - as above
+        listen_addresses,
+        "Where DNS is served, over UDP and TCP. Resolvers ask port 53.",
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        (), networks, "Networks of the proxies whose X-Forwarded-For is believed. None by default."
+    )
+    api_key: str | None = _setting(
+        None, optional(text), "Demanded in `x-api-key` on the awslabs paths.", is_secret=True
+    )
+    api_key_paths: str = _setting(
+        "awslabs", one_of("awslabs", "all"), "Where the API key is demanded: `awslabs`, or `all` paths."
+    )
+    token_key: str | None = _setting(
+        None,
+        optional(text),
+        "The server's secret behind ddupdate tokens. Unset: made by the first `homing token` and kept in the store.",
+        is_secret=True,
+    )
+    default_ttl: int = _setting(60, whole_number(1, 86_400), "TTL of a host that has none of its own, in seconds.")
+    min_ttl: int = _setting(30, whole_number(1, 86_400), "The lowest TTL that a client may ask for, in seconds.")
+    max_ttl: int = _setting(86_400, whole_number(1, 604_800), "The highest TTL that a client may ask for, in seconds.")
+    public_networks: tuple[Network, ...] = _setting(
+        (), networks, "Networks that count as global besides those that IANA says are, such as an overlay's."
+    )
+    require_signed: bool = _setting(
+        default=False,
+        parse=flag,
+        doc="New hosts take signed requests and HTTP Basic only, not the replayable hash or token.",
+    )
+    rotation_overlap: int = _setting(
+        7 * 86_400, seconds(0, 365 * 86_400), "How long a rotated secret goes on working beside the new one."
+    )
+    note_interval: int = _setting(
+        86_400, seconds(60, 365 * 86_400), "How often a poll that changes nothing is written down, at most."
+    )
+    changes_per_minute: int = _setting(
+        60, whole_number(0, 1_000_000), "How often one RRset may change in a minute; 0 sets no limit."
+    )
+    response_rate: int = _setting(
+        20, whole_number(0, 1_000_000), "DNS answers of one kind a second to one network over UDP; 0 sets no limit."
+    )
+    response_rate_exempt: tuple[Network, ...] = _setting(
+        networks(["127.0.0.0/8", "::1/128"]), networks, "Networks that the response rate does not limit."
+    )
+    http_connections_per_source: int = _setting(
+        256, whole_number(1, 100_000), "Open HTTP connections of one IPv4 address or IPv6 /56."
+    )
+    stop_timeout: int = _setting(10, seconds(0, 3600), "How long a stop waits for what was accepted.")
+    log_format: str = _setting("text", one_of("text", "json"), "One line a request: `text` for people, or `json`.")
+    log_level: str = _setting(
+        "info", one_of("debug", "info", "warning", "error"), "The least level that is logged; requests are `info`."
+    )
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, and where each came from: a flag, a variable, the file, or the default."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    file: Path | None
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Loaded:
+    """Collect the settings; `flags` that are None were not given.
+
+    Raises InvalidSettings with every problem, each with the place that it stands in.
+    """
+    environment = os.environ if environment is None else environment
+    problems: list[str] = []
+    file = file or find_file(environment)
+    tables = _read_file(file, problems) if file else {}
+    problems += _unknown(tables, str(file))
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for setting in fields(Settings):
+        name = setting.name
+        origin, raw = _find(name, flags or {}, environment, tables, file, problems)
+        origins[name] = origin
+        if origin == "default":
+            continue
+        try:
+            values[name] = setting.metadata["parse"](raw)
+        except InvalidInput as error:
+            problems += [f"{origin}: {name}: {line}" for line in str(error).splitlines()]
+    if not problems:
+        problems += _contradictions(settings := Settings(**values))
+    if problems:
+        raise InvalidSettings(problems)
+    return Loaded(settings, origins, file)
+
+
+def find_file(environment: Mapping[str, str]) -> Path | None:
+    """Return the file that is read: HOMING_CONFIG, or the first of the usual places that has one."""
+    if given := environment.get(PREFIX + "CONFIG"):
+        return Path(given)
+    home = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "/")) / ".config"
+    places = (Path(FILE_NAME), Path(home) / "homing" / FILE_NAME, Path("/etc/homing") / FILE_NAME)
+    return next((place for place in places if place.is_file()), None)
+
+
+def default_database(environment: Mapping[str, str] | None = None) -> Path:
+    """Return `homing.db` in the state directory that systemd or the XDG conventions name."""
+    environment = os.environ if environment is None else environment
+    if state := environment.get("STATE_DIRECTORY"):
+        return Path(state.split(":")[0]) / "homing.db"
+    home = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "/")) / ".local" / "state"
+    return Path(home) / "homing" / "homing.db"
+
+
+def _find(
+    name: str,
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str],
+    tables: Mapping[str, Any],
+    file: Path | None,
+    problems: list[str],
+) -> tuple[str, Any]:
+    """Return where a setting was found, and its text or value. A secret may stand in a file of its own."""
+    if flags.get(name) not in (None, ()):
+        return "--" + name.replace("_", "-"), flags[name]
+    variable = PREFIX + name.upper()
+    if variable in environment:
+        return variable, environment[variable]
+    if (secret_file := environment.get(variable + "_FILE")) is not None:
+        return variable + "_FILE", _read_secret(Path(secret_file), variable + "_FILE", problems)
+    if name in tables:
+        return str(file), tables[name]
+    if name + "_file" in tables:
+        return f"{file}: {name}_file", _read_secret(Path(str(tables[name + "_file"])), f"{file}: {name}_file", problems)
+    return "default", None
+
+
+def _read_file(file: Path, problems: list[str]) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{file}: cannot be read: {error.strerror}")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{file}: {error}")
+    return {}
+
+
+def _read_secret(file: Path, origin: str, problems: list[str]) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        problems.append(f"{origin}: {file} cannot be read")
+        return "unread"
+
+
+def _unknown(tables: Mapping[str, Any], origin: str) -> list[str]:
+    """A misspelt setting that is silently ignored would be found at three in the morning."""
+    secrets = {setting.name + "_file" for setting in fields(Settings) if setting.metadata["is_secret"]}
+    known = {setting.name for setting in fields(Settings)} | secrets
+    problems = []
+    for name in tables:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            problems.append(f"{origin}: {name}: no such setting" + (f"; is {close[0]} meant?" if close else ""))
+    return problems
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    problems = []
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        problems.append("tls_cert and tls_key are given together or not at all")
+    if settings.https_listen and settings.tls_cert is None:
+        problems.append("https_listen needs tls_cert and tls_key")
+    if not settings.min_ttl <= settings.default_ttl <= settings.max_ttl:
+        problems.append("default_ttl does not lie between min_ttl and max_ttl")
+    names = [zone.name for zone in settings.zones]
+    ids = [zone.id for zone in settings.zones]
+    if len(set(names)) < len(names) or len(set(ids)) < len(ids):
+        problems.append("zones: a name or an id stands there twice")
+    return problems

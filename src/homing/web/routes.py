@@ -1,0 +1,202 @@
+"""From path to protocol: one server answers every generation of client at once.
+
+A path is matched whole, then without its first segment, which is a stage such as `/prod` at AWS. `Application.begin`
+answers what needs no commit at once and hands back the rest as work for a thread. Nothing here knows what an update is.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from homing.app.authentication import WouldBlock
+from homing.core.errors import StoreError
+from homing.protocols import awslabs, ddupdate, dyndns2, reflector, signed
+from homing.protocols.http import BadRequest, Response, client_address, json_response, text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from homing.app.service import Service
+    from homing.core.addresses import Address, Network
+    from homing.core.outcomes import Answer
+    from homing.core.update import UpdateRequest
+    from homing.protocols.http import Request
+
+Work: TypeAlias = Callable[[], Response]
+Render: TypeAlias = Callable[["Answer"], Response]
+Health: TypeAlias = Callable[[], int]
+"""Returns the age of the publishing backlog in seconds, or raises StoreError."""
+
+_GREETING = """\
+Homing: dynamic DNS. Your address moves, your name stays.
+
+/ip          your address
+/nic/update  dyndns2
+/v1/update   signed requests
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the operator set about who may ask."""
+
+    trusted_proxies: Sequence[Network] = ()
+    """Only these may say in X-Forwarded-For for whom they speak."""
+    api_key: str | None = None
+    api_key_paths: Literal["awslabs", "all"] = "awslabs"
+    """Routers cannot send a key, so that it is demanded on the awslabs paths only, unless the operator wants it."""
+
+
+class Application:
+    """Everything that answers HTTP, whichever runtime brings the request."""
+
+    def __init__(self, service: Service, health: Health, access: Access) -> None:
+        self._service = service
+        self._health = health
+        self._access = access
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request in full. May block."""
+        result = self.begin(request)
+        return result if isinstance(result, Response) else result()
+
+    def begin(self, request: Request) -> Response | Work:
+        """Answer at once what only reads; return the rest as work that may block."""
+        try:
+            source = client_address(request.peer, request.headers, self._access.trusted_proxies)
+        except BadRequest as error:
+            return _with_log(text(400, "bad request\n"), request.peer, culprit=str(error))
+        try:
+            result = self._route(request, source)
+        except BadRequest as error:
+            result = _with_log(text(400, "bad request\n"), source, culprit=str(error))
+        return _with_log(result, source) if isinstance(result, Response) else result
+
+    def _route(self, request: Request, source: Address) -> Response | Work:
+        if request.path == "/healthz":
+            return self._answer_health()
+        if not request.path.startswith("/"):
+            raise BadRequest("the target is no path")
+        is_ddupdate = ddupdate.is_ddupdate(request)
+        for path in (request.path, _without_stage(request.path)):
+            is_awslabs = path == "/" and not is_ddupdate and awslabs.is_awslabs(request)
+            if not self._has_key(request, is_awslabs=is_awslabs):
+                return json_response(403, {"message": "Forbidden"}, outcome="API key refused")
+            if is_ddupdate:
+                return self._ddupdate(request, source)
+            if is_awslabs:
+                return self._awslabs(request, source)
+            if (found := self._match(path, request, source)) is not None:
+                return found
+        return text(404, "not found\n")
+
+    def _match(self, path: str, request: Request, source: Address) -> Response | Work | None:
+        match path:
+            case "/nic/update" | "/v3/update":
+                return self._dyndns2(request, source)
+            case signed.UPDATE_PATH:
+                return self._run(signed.parse(request, source), signed.render, "signed")
+            case signed.HOSTS_PATH:
+                return self._list(signed.parse_hosts(request, source), signed.render_hosts, "signed")
+            case "/nic/checkip" | "/checkip":
+                return reflector.checkip(source)
+            case "/ip" | "/myip":
+                return reflector.as_json(source) if _wants_json(request) else reflector.bare(source)
+            case "/":
+                return text(200, _GREETING)
+        return None
+
+    # --- protocols
+
+    def _awslabs(self, request: Request, source: Address) -> Response | Work:
+        asked = awslabs.parse(request, source)
+        if isinstance(asked, Response):
+            return asked
+
+        def render(answer: Answer) -> Response:
+            return awslabs.render(asked, answer)
+
+        if asked.mode == "list_hosts":
+            return self._list(asked.update, render, "awslabs")
+        return self._run(asked.update, render, "awslabs")
+
+    def _dyndns2(self, request: Request, source: Address) -> Response | Work:
+        asked = dyndns2.parse(request, source)
+        if isinstance(asked, Response):
+            return asked
+        return self._run(asked.update, lambda answer: dyndns2.render(asked, answer), "dyndns2")
+
+    def _ddupdate(self, request: Request, source: Address) -> Response | Work:
+        return self._run(ddupdate.parse(request, source), ddupdate.render, "ddupdate")
+
+    def _run(self, update: UpdateRequest | Response, render: Render, protocol: str) -> Response | Work:
+        """Plan at once; commit and publish as work, and so too what takes long to verify."""
+        if isinstance(update, Response):
+            return update
+
+        def finish(answer: Answer) -> Response:
+            return _with_outcome(render(answer), update, answer, protocol)
+
+        try:
+            plan = self._service.plan(update, may_block=False)
+        except WouldBlock:
+            return lambda: finish(self._service.update(update))
+        if plan.is_settled:
+            return finish(plan.answer)
+        return lambda: finish(self._service.carry_out(update, plan))
+
+    def _list(self, update: UpdateRequest | Response, render: Render, protocol: str) -> Response | Work:
+        if isinstance(update, Response):
+            return update
+
+        def work() -> Response:
+            answer = self._service.list_group(update)
+            return _with_outcome(render(answer), update, answer, protocol)
+
+        return work
+
+    def _answer_health(self) -> Response:
+        try:
+            return json_response(200, {"status": "ok", "backlog_seconds": self._health()})
+        except StoreError as error:
+            return json_response(503, {"status": "store unavailable"}, culprit=str(error))
+
+    def _has_key(self, request: Request, *, is_awslabs: bool) -> bool:
+        key = self._access.api_key
+        if key is None or not (is_awslabs or self._access.api_key_paths == "all"):
+            return True
+        given = request.header("x-api-key") or ""
+        return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), key.encode())
+
+
+def _without_stage(path: str) -> str:
+    """Return `/nic/update` for `/prod/nic/update`, and `/` for `/prod`."""
+    rest = path[1:].partition("/")[2]
+    return "/" + rest
+
+
+def _wants_json(request: Request) -> bool:
+    return "application/json" in (request.header("accept") or "")
+
+
+def _with_outcome(response: Response, update: UpdateRequest, answer: Answer, protocol: str) -> Response:
+    """Add to the access log who asked for what, and what became of it."""
+    addresses = dict.fromkeys(one.address for host in answer.hosts for one in host.rrsets if one.address)
+    names = [one.hostname or one.text for one in update.updates] or [update.identity or ""]
+    log: dict[str, object] = {
+        "client": str(update.source),
+        "protocol": protocol,
+        "who": answer.who,
+        "host": ",".join(names),
+        "outcome": answer.outcome.value,
+        "address": ",".join(addresses),
+        "culprit": answer.culprit,
+    }
+    return replace(response, log={key: value for key, value in log.items() if value})
+
+
+def _with_log(response: Response, source: Address, **more: object) -> Response:
+    return replace(response, log={"client": str(source), **response.log, **more})
