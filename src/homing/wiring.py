@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from homing.app.administration import Administration
 from homing.app.authentication import Authenticator
+from homing.app.importing import Importer
 from homing.app.publishing import Outbox
 from homing.app.service import Service
 from homing.core.errors import InvalidInput, InvalidSettings, Refused
@@ -66,12 +67,19 @@ class Desk:
 
     store: SqliteStore
     administration: Administration
+    importer: Importer
+    outbox: Outbox
+    """Compares the store with what the running server answers."""
     zones: tuple[ZoneSettings, ...]
 
     @property
     def zone_ids(self) -> Mapping[str, Name]:
         """The zones by what ddupdate clients call them."""
         return {zone.id: zone.name for zone in self.zones}
+
+    def serves(self, hostname: Name) -> bool:
+        """Tell whether a name is in one of the zones."""
+        return get_zone_of(hostname, {zone.name for zone in self.zones}) is not None
 
 
 def open_server(settings: Settings) -> OneMachine:
@@ -123,6 +131,8 @@ def open_server(settings: Settings) -> OneMachine:
 
 def open_desk(settings: Settings) -> Desk:
     """Open the store for an operator's command, beside a server that may be running."""
+    from homing.publishers.running_server import RunningServer
+
     clock = SystemClock()
     store, zones = _open_store(settings, clock)
     try:
@@ -130,16 +140,19 @@ def open_desk(settings: Settings) -> Desk:
     except BaseException:
         store.close()
         raise
+    names = frozenset(served)
     administration = Administration(
         store=store,
         outbox=None,
         clock=clock,
         entropy=SystemEntropy(),
-        zones=frozenset(served),
+        zones=names,
         policy=policy_of(settings),
         why_not=_why_not(served),
     )
-    return Desk(store, administration, zones)
+    importer = Importer(store, None, names, _why_not(served))
+    outbox = Outbox(store, RunningServer(settings.dns_listen), names, clock, random.random)
+    return Desk(store, administration, importer, outbox, zones)
 
 
 def policy_of(settings: Settings) -> Policy:

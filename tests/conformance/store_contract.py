@@ -174,12 +174,14 @@ class StoreContract:
         for label in ("aa", "bb", "zz"):
             plant((f"{label}.home.example.", "A"), bad)
         plant(("odd.home.example.", "TXT"), {"shared_secret": "secret-of-cam"})
+        plant(("#user", "#account"), {"password": "secret-of-user", "hostnames": [{}]})
         assert list(store.scan()) == [make_host()]
         assert list(store.find_group("secret-of-cam")) == [make_host()]
         assert store.load([("bb.home.example.", "A")]) == {}
         lines = store.scan_damaged()
-        assert len(lines) == 4
-        assert all("home.example." in line and "secret-of" not in line for line in lines)
+        assert len(lines) == 5
+        assert not any("secret-of" in line for line in lines)
+        assert sum("home.example." in line for line in lines) == 4
         put(store, make_host("good", desired=RRset(60, ("192.0.2.1",))))
         assert [host.hostname for host in store.find_pending(1)] == ["good.home.example."]
         with pytest.raises(Conflict):

@@ -65,10 +65,10 @@ def test_many_kinds_together_have_a_limit_too() -> None:
     assert seen[Verdict.SEND] <= 100 * 11 + 1
 
 
-def test_a_second_of_silence_restores_the_allowance() -> None:
+def test_silence_restores_the_allowance_and_no_more() -> None:
     rate = ResponseRate(RatePolicy())
     flood(rate, VICTIM, 1000, 1)
-    assert flood(rate, VICTIM, 1000, 1, start=5)[Verdict.SEND] >= 20
+    assert 20 <= flood(rate, VICTIM, 1000, 1, start=5)[Verdict.SEND] <= 41
 
 
 @pytest.mark.parametrize("client", ["127.0.0.1", "127.9.9.9", "::1"])
@@ -80,7 +80,7 @@ def test_an_exempt_network_of_one_family_says_nothing_about_the_other() -> None:
     rate = ResponseRate(RatePolicy(exempt=(ip_network("203.0.113.0/29"),)))
     assert flood(rate, VICTIM, 100, 1) == {Verdict.SEND: 100}
     assert Verdict.DROP in flood(rate, ip_address("203.0.113.8").packed, 100, 1)
-    assert Verdict.DROP in flood(rate, VICTIM + bytes(12), 100, 1)
+    assert Verdict.DROP in flood(rate, bytes(12) + VICTIM, 100, 1)
 
 
 def test_a_rate_of_zero_is_off() -> None:

@@ -550,6 +550,28 @@ def test_a_cached_answer_is_the_answer(steps: list[tuple[str, str, bool, bool, i
         assert len(cache) <= 3
 
 
+def test_a_kept_answer_out_of_a_wildcard_gives_way_to_a_new_host() -> None:
+    lines = ["@ NS ns.example.", "*.alias CNAME host", "*.wild A 192.0.2.8"]
+    zone = Zone(APEX, SOA_, parse_records(lines, APEX, 60), 1)
+    zone.apply([(RRsetKey(Name("host.z.test."), "A"), RRset(60, ("192.0.2.1",)))], 2)
+    cache = AnswerCache(Zones([zone]))
+    for name in ("new.alias.z.test", "new.wild.z.test"):
+        wire = query(name).to_wire()
+        ask_cached(cache, wire)
+        zone.apply([(RRsetKey(Name(name + "."), "A"), RRset(60, ("192.0.2.9",)))], 3)
+        assert texts(dns.message.from_wire(ask_cached(cache, wire)).answer) == [f"{name}. 60 IN A 192.0.2.9"]
+
+
+def test_a_kept_answer_survives_a_change_elsewhere_and_not_its_own() -> None:
+    zone = make_zone()
+    cache = AnswerCache(Zones([zone]))
+    kept = cache.respond(GOOD, udp=True)
+    zone.apply([(RRsetKey(Name("other.z.test."), "A"), RRset(60, ("192.0.2.9",)))], 6)
+    assert cache.respond(GOOD, udp=True) is kept
+    zone.apply([(RRsetKey(Name("host.z.test."), "A"), None)], 7)
+    assert texts(dns.message.from_wire(ask_cached(cache, GOOD)).answer) == []
+
+
 @pytest.mark.parametrize(
     "asked",
     [

@@ -19,6 +19,7 @@ from homing.core.addresses import parse_address
 from homing.core.errors import InvalidSettings, StoreUnavailable
 from homing.protocols.http import Response, text
 from homing.runtimes.http_connection import ConnectionMixin
+from homing.runtimes.http_listener import bind_all
 from homing.runtimes.http_server import HttpServer
 from tests.runtimes.http_harness import (
     LIMITS,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "requests.json").read_text())
 GET = b"GET /nic/update?hostname=a.example HTTP/1.1\r\nHost: h\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n"
 CLOSING_GET = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
 
@@ -140,13 +142,16 @@ def test_another_method_is_told_which_ones_there_are(running: Running, echo: Ech
 
 @pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
 def test_an_upgrade_is_answered_as_if_it_had_not_been_asked_for(running: Running, upgrade: bytes) -> None:
-    answer = running.ask(
-        b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
-        + upgrade
-        + b"\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-    assert answer.startswith(b"HTTP/1.1 200 ")
+    with running.connect() as sock:
+        sock.sendall(
+            b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        answer = read_answer(sock)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        if b"connection: close" not in head_of(answer):
+            sock.sendall(GET)
+            assert read_answer(sock).startswith(b"HTTP/1.1 200 ")
 
 
 def test_expect_100_continue_is_honoured(running: Running) -> None:
@@ -304,6 +309,15 @@ def test_a_body_that_is_announced_too_long_is_not_waited_for(parser: Parser, ech
         assert time.monotonic() - started < 10
 
 
+def test_a_client_that_goes_on_sending_still_reads_its_refusal(running: Running) -> None:
+    with running.connect() as sock:
+        sock.sendall(post("/", 10**6))
+        for _ in range(3):
+            time.sleep(0.03)
+            sock.sendall(b"x" * 1000)
+        assert read_all(sock).endswith(b"content too large\n")  # and no reset behind it
+
+
 def test_chunks_are_counted(running: Running, echo: Echo) -> None:
     data = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b"x" * 1024 + b"\r\n"
     with running.connect() as sock:
@@ -363,14 +377,17 @@ def trickle(sock: socket.socket, data: bytes, seconds: float) -> float:
 
 @pytest.mark.parametrize(
     "before",
-    [b"", GET, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n"],
-    ids=["first request", "later request", "body"],
+    [(b"", b""), (GET, b""), (b"", POST), (GET, POST)],
+    ids=["first request", "later request", "body", "later body"],
 )
-def test_a_request_that_comes_in_drops_is_cut_off_while_others_are_served(running: Running, before: bytes) -> None:
+def test_a_request_that_comes_in_drops_is_cut_off_while_others_are_served(
+    running: Running, before: tuple[bytes, bytes]
+) -> None:
     with running.connect() as slow:
-        slow.sendall(before)
-        if before == GET:
+        slow.sendall(before[0])
+        if before[0]:
             read_answer(slow)
+        slow.sendall(before[1])
         lasted: list[float] = []
         thread = threading.Thread(target=lambda: lasted.append(trickle(slow, b"GET /aaaaaaaaaaaaaaaaaaaaaaa", 8)))
         thread.start()
@@ -426,6 +443,13 @@ def test_ipv4_and_ipv6_are_served_together(echo: Echo, parser: Parser) -> None:
                 sock.sendall(GET)
                 read_answer(sock)
     assert [str(request.peer) for request in echo.requests] == ["127.0.0.1", "::1"]
+
+
+def test_an_ipv6_listener_leaves_ipv4_to_another_one() -> None:
+    [(sock, tls)] = bind_all([("::1", 0, False)])
+    with sock:
+        assert not tls
+        assert sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
 
 
 def test_every_address_that_cannot_be_bound_is_named(echo: Echo) -> None:

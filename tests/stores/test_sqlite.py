@@ -232,6 +232,17 @@ def test_after_a_failed_sync_nobody_is_acknowledged_any_more(
         put(again, make_host("later"))
 
 
+def test_after_another_failure_of_commit_later_ones_may_succeed(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_schema, "Connection", FailingConnection)
+    monkeypatch.setattr(FailingConnection, "failures", [sqlite3.SQLITE_BUSY], raising=False)
+    with pytest.raises(StoreUnavailable):
+        put(store, make_host("never"))
+    put(store, make_host("later"))
+    assert list(store.scan()) == [make_host("later")]
+
+
 def test_a_store_replaced_under_a_running_server_takes_no_more_commits(store: SqliteStore, path: Path) -> None:
     put(store, make_host())
     path.rename(path.with_suffix(".away"))
@@ -277,7 +288,8 @@ def test_changes_are_told_in_the_order_of_commits(store: SqliteStore) -> None:
     assert second.rrsets == [(make_host("c").key, ONE), (make_host("b").key, None), (make_host("a").key, ONE)]
     assert store.changes_since(second.seq).rrsets == []
     put(store, make_host("b", desired=TWO))
-    assert store.changes_since(first.seq).rrsets[-1] == (make_host("b").key, TWO)
+    assert store.changes_since(second.seq).rrsets == [(make_host("b").key, TWO)]
+    assert len(store.changes_since(first.seq).rrsets) == 3
 
 
 def test_the_serial_moves_for_desired_changes_in_its_zone_only(store: SqliteStore) -> None:
@@ -332,6 +344,10 @@ def test_every_serial_moves_when_other_zones_are_served(store: SqliteStore, path
         assert second.zones()[ZONE] == first[ZONE] + 2
     with closing(SqliteStore(path, clock=FixedClock())) as third:
         assert set(third.zones()) == {ZONE, SUB}
+    with closing(SqliteStore(path, zones=[ZONE], clock=FixedClock())) as fourth:
+        assert fourth.zones() == {ZONE: first[ZONE] + 3}
+        put(fourth, make_host("cam.sub", desired=ONE, version=3))
+        assert fourth.zones() == {ZONE: first[ZONE] + 4}
 
 
 def test_what_cannot_be_kept_fails_for_its_own_caller_before_the_writer(store: SqliteStore) -> None:

@@ -81,6 +81,25 @@ def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "store.db").touch()
+    with pytest.raises(StoreDamaged, match="empty"):
+        SqliteStore(tmp_path / "store.db", clock=FixedClock())
+
+
+def test_a_log_without_its_file_is_not_taken_for_a_new_store(path: Path) -> None:
+    store = SqliteStore(path, clock=FixedClock())
+    put(store, make_host())
+    log = path.with_name("store.db-wal")
+    content = log.read_bytes()
+    store.close()
+    path.unlink()
+    log.write_bytes(content)
+    with pytest.raises(StoreDamaged, match="log"):
+        SqliteStore(path, clock=FixedClock())
+    assert [file.name for file in path.parent.iterdir()] == [log.name]
+
+
 def test_a_newer_schema_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {len(sqlite_schema.MIGRATIONS) + 1}")

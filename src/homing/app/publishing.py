@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -114,7 +115,16 @@ class Outbox:
             for host in wrong:
                 yield Difference(host.key, host.desired, held[host.key], host.rejected or "")
             if repair and wrong:
-                self._swap(zone, wrong, {host.key: held[host.key] for host in wrong})
+                self._repair(zone, wrong, {host.key: held[host.key] for host in wrong})
+
+    def _repair(self, zone: Name, wrong: Sequence[Host], held: Mapping[RRsetKey, RRset | None]) -> None:
+        """A DNS that follows the store sees a row again when it is committed again; any other is told."""
+        if not self.follows_store:
+            self._swap(zone, wrong, held)
+            return
+        for host in wrong:
+            with suppress(Conflict):  # it moved, and so it is being followed
+                self._commit(host, host.next(published=host.desired))
 
     # --- one zone
 

@@ -150,8 +150,8 @@ def _host(name: str, record_type: RecordType, version: int, attributes: Mapping[
 
 def _account(name: str, version: int, attributes: Mapping[str, Any]) -> Account:
     hostnames = attributes.get("hostnames", [])
-    if not isinstance(hostnames, list):
-        raise InvalidInput("hostnames is not a list")
+    if not isinstance(hostnames, list) or not all(isinstance(hostname, str) for hostname in hostnames):
+        raise InvalidInput("hostnames is not a list of texts")
     return Account(
         username=name.removeprefix("#"),
         version=version,

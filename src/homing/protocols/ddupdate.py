@@ -19,8 +19,9 @@ from homing.core.update import HostUpdate, SetAddress, UpdateRequest
 from homing.protocols.http import Request, Response, text
 
 if TYPE_CHECKING:
-    from homing.core.hosts import RecordType
     from collections.abc import Mapping
+
+    from homing.core.hosts import RecordType
 
 _LIST = re.compile(r"""\[(['"]?)(.*)\1\]""", re.DOTALL)
 _TTL = re.compile(r"[0-9]{1,9}")

@@ -80,8 +80,6 @@ def _parse(wire: bytes) -> Query:
         end = _skip_name(wire, start)
         kind, class_, ttl, length = _RECORD.unpack_from(wire, end)
         end += 10 + length
-        if end > len(wire):
-            raise FormatError("a record ends too early")
         if kind == OPT:
             if edns is not None or wire[start] != 0 or index < answers + authorities:
                 raise FormatError("an OPT record out of place")

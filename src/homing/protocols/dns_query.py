@@ -165,8 +165,11 @@ def _render(wire: bytes, query: Query, zone: Zone, outcome: Lookup, *, version: 
 
 
 def _basis(query: Query, outcome: Lookup) -> OwnedRRset | None:
-    """Return the RRset that stands at the very name and type asked for: nothing else in the zone can then matter."""
-    if isinstance(outcome, Answer) and not outcome.chain and outcome.source == query.name and query.rtype != _ANY:
+    """Return the RRset found at the very name and type asked for: while it stands there, nothing else can matter.
+
+    One that a wildcard gave does not stand there, so it is never mistaken for one that does.
+    """
+    if isinstance(outcome, Answer) and not outcome.chain and query.rtype != _ANY:
         return outcome.found
     return None
 

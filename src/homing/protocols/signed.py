@@ -28,10 +28,10 @@ from homing.core.update import HostUpdate, SetAddress, SetPrefix, UpdateRequest,
 from homing.protocols.http import Request, Response, json_response
 
 if TYPE_CHECKING:
-    from homing.core.hosts import RecordType
     from collections.abc import Mapping, Sequence
 
     from homing.core.addresses import Address
+    from homing.core.hosts import RecordType
 
 UPDATE_PATH = "/v1/update"
 HOSTS_PATH = "/v1/hosts"

@@ -73,12 +73,8 @@ class DnsServer:
                 pairs.append(pair)
                 for sock in pair:
                     opened.callback(sock.close)
-            try:
-                for udp, tcp in pairs:
-                    await self._serve(udp, tcp)
-            except OSError:
-                await self.stop()
-                raise
+            for udp, tcp in pairs:
+                await self._serve(udp, tcp)
             opened.pop_all()
 
     async def stop(self) -> None:
@@ -125,6 +121,7 @@ def _open_tcp(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
+        sock.listen(_BACKLOG)  # here already: a port may prove taken only now
     except OSError:
         sock.close()
         raise

@@ -28,7 +28,6 @@ shows when it is read."""
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100  # https://www.sqlite.org/fileformat2.html#the_database_header
-_USER_VERSION = slice(60, 64)
 _APPLICATION_ID = slice(68, 72)
 _OLDEST_SQLITE = (3, 38, 0)  # the first with STRICT tables and with JSON always built in
 
@@ -140,6 +139,7 @@ def prepare(path: Path) -> None:
         raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.38 or newer is needed")
     try:
         if not path.exists():
+            _check_alone(path)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_in_place(path, _make, overwrite_loses=True)
         _check_header(path)
@@ -210,6 +210,13 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _check_alone(path: Path) -> None:
+    """SQLite would replay the log of a file that is gone into the new one."""
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and not path.exists():  # another opener may just have made both
+        raise _damaged(path, f"the file is missing, but its log {log.name} is there")
+
+
 def _check_header(path: Path) -> None:
     """Look at the bytes themselves, before SQLite may touch anything."""
     with path.open("rb") as file:
@@ -220,7 +227,6 @@ def _check_header(path: Path) -> None:
         raise _damaged(path, "the file is no SQLite database")
     if int.from_bytes(header[_APPLICATION_ID], "big") != APPLICATION_ID:
         raise _damaged(path, "the database belongs to another program")
-    _check_version(path, int.from_bytes(header[_USER_VERSION], "big"))
 
 
 def _check_content(path: Path) -> None:

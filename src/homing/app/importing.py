@@ -1,0 +1,113 @@
+"""Taking rows over from another system: all of them or none.
+
+A row that is there already with the same content is left alone, so that an import can be repeated. One that is there
+with other content is a problem, and then nothing is taken: an import never changes what it did not make.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from homing.core.errors import Conflict, Refused
+from homing.core.hosts import Host
+from homing.core.names import get_zone_of
+from homing.core.rows import ABSENT, Commit, Row, key_of, to_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator, Sequence
+
+    from homing.app.ports import Store
+    from homing.app.publishing import Outbox
+    from homing.core.names import Name
+    from homing.core.records import RRsetKey
+    from homing.core.rows import RowKey
+
+_LOADED_AT_ONCE = 90
+_STATE = ("desired", "published", "pending", "ip_address", "signed_at", "last_accessed", "last_checked", "last_updated")
+"""What a running host changes by itself; it does not make a row a different one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, or why it did nothing."""
+
+    added: tuple[RowKey, ...]
+    present: tuple[RowKey, ...]
+    problems: tuple[str, ...]
+
+
+class Importer:
+    """Puts rows into a store. Without an outbox DNS follows the store by itself."""
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox | None,
+        zones: Container[Name],
+        why_not: Callable[[RRsetKey], str | None],
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._zones = zones
+        self._why_not = why_not
+
+    def take(self, rows: Sequence[Row], *, dry_run: bool = False) -> ImportReport:
+        """Check every row, then commit all that are new. Raises Refused if rows appear meanwhile."""
+        problems = [problem for row in rows if (problem := self._objection(row))]
+        fresh: list[Row] = []
+        present: list[RowKey] = []
+        for row, old in self._beside_old(rows):
+            if old is None or (isinstance(old, Host) and old.is_removed):
+                fresh.append(self._as_committed(row, old))
+            elif _content(old) == _content(row):
+                present.append(key_of(row))
+            else:
+                problems.append(f"{' '.join(key_of(row))} is here already, with other content")
+        if problems or dry_run:
+            return ImportReport((), tuple(present), tuple(problems))
+        self._commit(fresh)
+        return ImportReport(tuple(map(key_of, fresh)), tuple(present), ())
+
+    def _objection(self, row: Row) -> str | None:
+        if not isinstance(row, Host):
+            return None
+        if get_zone_of(row.hostname, self._zones) is None:
+            return f"{row.hostname} is in no zone that is served"
+        return self._why_not(row.key)
+
+    def _beside_old(self, rows: Sequence[Row]) -> Iterator[tuple[Row, Row | None]]:
+        for start in range(0, len(rows), _LOADED_AT_ONCE):
+            part = rows[start : start + _LOADED_AT_ONCE]
+            found = self._store.load([key_of(row) for row in part])
+            yield from ((row, found.get(key_of(row))) for row in part)
+
+    def _as_committed(self, row: Row, old: Row | None) -> Row:
+        version = (old.version if old else ABSENT) + 1
+        if not isinstance(row, Host):
+            return replace(row, version=version)
+        follows = self._outbox is None or self._outbox.follows_store
+        published = row.desired if follows else old.published if isinstance(old, Host) else None
+        return replace(row, version=version, published=published)
+
+    def _commit(self, fresh: Sequence[Row]) -> None:
+        """One commit where the store takes one of that size; else several, the first of which are undone on failure."""
+        done: list[Row] = []
+        for start in range(0, len(fresh), self._store.max_rows):
+            part = tuple(fresh[start : start + self._store.max_rows])
+            try:
+                self._store.commit(Commit(part, {key_of(row): row.version - 1 for row in part}))
+            except Conflict:
+                self._undo(done)
+                raise Refused("nothing was imported: some of these rows appeared meanwhile; run it again") from None
+            done += part
+        if self._outbox is not None:
+            self._outbox.publish([row for row in fresh if isinstance(row, Host)])
+
+    def _undo(self, done: Sequence[Row]) -> None:
+        for row in done:
+            self._store.commit(Commit((), {key_of(row): row.version}, deletes=(key_of(row),)))
+
+
+def _content(row: Row) -> dict[str, object]:
+    return {name: value for name, value in to_attributes(row).items() if name not in _STATE}

@@ -1,0 +1,161 @@
+"""homing import, export, backup, reconcile: the store as a whole."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from homing.cli.options import desk, json_option, print_json, print_table, store_options
+from homing.core.errors import Refused
+from homing.core.names import parse_name
+from homing.formats.imported import FORMATS
+
+if TYPE_CHECKING:
+    from homing.core.records import RRset
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="The format, where it cannot be told by looking.")
+@click.option("--zone", help="The zone of names that are a single label.")
+@click.option("--dry-run", is_flag=True, help="Check everything, take nothing.")
+@store_options
+@json_option
+def import_(
+    file: Path, format_: str | None, zone: str | None, dry_run: bool, config: Path | None, database: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Take over the hosts and accounts of another system: all of them or none.
+
+    Reads awslabs v1 config.json, v2 tables and v3 items, the conf of DynDNS53, the user items of the SAM server, and
+    what `homing export` wrote.
+
+    \b
+    Example:
+      homing import config.json --dry-run
+    """
+    from homing.core.credentials import SECRET_RANDOM_BYTES, new_secret
+    from homing.formats.imported import read
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Refused(f"{file} is not UTF-8 text") from None
+    with desk(config, database) as opened:
+        default_zone = parse_name(zone) if zone else opened.zones[0].name if len(opened.zones) == 1 else None
+        imported = read(
+            text,
+            format=format_,
+            default_zone=default_zone,
+            salt=lambda: secrets.token_bytes(16),
+            secret=lambda: new_secret(secrets.token_bytes(SECRET_RANDOM_BYTES)),
+        )
+        report = None if imported.problems else opened.importer.take(imported.rows, dry_run=dry_run)
+    problems = [*imported.problems, *(report.problems if report else ())]
+    _tell_import(imported.warnings, problems, report, as_json=as_json, dry_run=dry_run, count=len(imported.rows))
+
+
+def _tell_import(
+    warnings: tuple[str, ...], problems: list[str], report: Any, *, as_json: bool, dry_run: bool, count: int
+) -> None:
+    added = [" ".join(key) for key in report.added] if report else []
+    present = [" ".join(key) for key in report.present] if report else []
+    if as_json:
+        print_json({"added": added, "present": present, "warnings": list(warnings), "problems": problems})
+    else:
+        for line in warnings:
+            click.echo(f"warning: {line}", err=True)
+        for line in problems:
+            click.echo(f"problem: {line}", err=True)
+    if problems:
+        click.echo(f"homing: nothing was imported: {len(problems)} problem(s)", err=True)
+        sys.exit(1)
+    if not as_json:
+        would = f"would import {count - len(present)} rows" if dry_run else f"imported {len(added)} rows"
+        click.echo(f"{would}; {len(present)} were here already")
+
+
+@click.command()
+@store_options
+def export(config: Path | None, database: Path | None) -> None:
+    """Write every row to standard output as JSON that `homing import` reads. Secrets are in it.
+
+    \b
+    Example:
+      (umask 077; homing export > homing.json)
+    """
+    from homing.formats.homing_json import render_export
+
+    with desk(config, database) as opened:
+        for piece in render_export(opened.store.scan()):
+            click.echo(piece, nl=False)
+        for line in opened.store.scan_damaged():
+            click.echo(f"warning: left out: {line}", err=True)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@store_options
+@json_option
+def backup(file: Path, config: Path | None, database: Path | None, as_json: bool) -> None:
+    """Copy the store into FILE, consistent, while the server runs. To restore: stop it, and put the copy in place.
+
+    \b
+    Example:
+      homing backup /var/backups/homing-$(date +%F).db
+    """
+    with desk(config, database) as opened:
+        opened.store.backup(file)
+    if as_json:
+        print_json({"backup": str(file), "bytes": file.stat().st_size})
+    else:
+        click.echo(f"{file}: {file.stat().st_size} bytes, readable by you alone")
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show what differs, repair nothing.")
+@store_options
+@json_option
+def reconcile(dry_run: bool, config: Path | None, database: Path | None, as_json: bool) -> None:
+    """Compare every host with what DNS answers, and repair what differs.
+
+    \b
+    Example:
+      homing reconcile --dry-run
+    """
+    with desk(config, database) as opened:
+        found = list(opened.outbox.reconcile(repair=not dry_run))
+        damaged = list(opened.store.scan_damaged())
+        unserved = [host.hostname for host in opened.administration.hosts() if not opened.serves(host.hostname)]
+    if as_json:
+        differences = [
+            {
+                "hostname": one.key.name,
+                "record_type": one.key.type,
+                "desired": _rdata(one.desired),
+                "dns": _rdata(one.held),
+            }
+            for one in found
+        ]
+        print_json({"differences": differences, "unserved": unserved, "damaged_rows": damaged, "repaired": not dry_run})
+    elif found:
+        rows = [(one.key.name, one.key.type, _shown(one.desired), _shown(one.held), one.note) for one in found]
+        print_table(("NAME", "TYPE", "DESIRED", "DNS", "NOTE"), rows)
+    else:
+        click.echo("store and DNS agree")
+    for line in [*damaged, *(f"{name} is in no zone that is served" for name in unserved)]:
+        click.echo(f"homing: {line}", err=True)
+    if damaged or (found and dry_run):
+        sys.exit(1)
+
+
+def _rdata(rrset: RRset | None) -> list[str]:
+    return list(rrset.rdata) if rrset else []
+
+
+def _shown(rrset: RRset | None) -> str:
+    return f"{', '.join(rrset.rdata)} ttl {rrset.ttl}" if rrset else "-"
