@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reading import ZONE, accounts, hosts, sample, taken
 
 from homing.core.credentials import verify_password
 from homing.core.errors import InvalidInput
+from tests.formats.reading import ZONE, accounts, hosts, sample, taken
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -154,6 +154,30 @@ def test_an_upgrade_is_answered_as_if_it_had_not_been_asked_for(running: Running
             assert read_answer(sock).startswith(b"HTTP/1.1 200 ")
 
 
+UPGRADING = (
+    b"POST /a HTTP/1.1\r\nHost: h\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    b"HTTP2-Settings: AAEAAEAA\r\nContent-Length: 2\r\n\r\n"
+)
+
+
+def test_an_upgrade_does_not_cost_the_body(running: Running, echo: Echo) -> None:
+    assert running.ask(UPGRADING + b"hi").startswith(b"HTTP/1.1 200 ")
+    assert echo.requests[0].body == b"hi"
+
+
+def test_an_upgrade_in_pieces_is_understood_or_refused_but_never_half_done(running: Running, echo: Echo) -> None:
+    with running.connect() as sock:
+        for piece in (UPGRADING[:70], UPGRADING[70:90], UPGRADING[90:], b"hi"):
+            sock.sendall(piece)
+            time.sleep(0.05)
+        answer = read_all(sock)
+    if answer.startswith(b"HTTP/1.1 200 "):
+        assert [request.body for request in echo.requests] == [b"hi"]
+    else:
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert not echo.requests
+
+
 def test_expect_100_continue_is_honoured(running: Running) -> None:
     with running.connect() as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
@@ -446,7 +470,7 @@ def test_ipv4_and_ipv6_are_served_together(echo: Echo, parser: Parser) -> None:
 
 
 def test_an_ipv6_listener_leaves_ipv4_to_another_one() -> None:
-    [(sock, tls)] = bind_all([("::1", 0, False)])
+    [(sock, tls)] = bind_all([("::", 0, False)])
     with sock:
         assert not tls
         assert sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1

@@ -157,7 +157,7 @@ class Service:
         answer = self._answer(outcome, tuple(hosts), authority.who, _culprit(hosts))
         if not outcome.is_success:
             return Plan(answer)
-        return replace(self._plan_commit(decisions.values(), answer, rows, authority), authority=authority)
+        return self._plan_commit(decisions.values(), answer, rows, authority)
 
     def _decide_host(
         self, update: HostUpdate, request: UpdateRequest, rows: Rows, authority: Authority, given: Circumstances
@@ -199,12 +199,12 @@ class Service:
         behind = tuple(host for d in unchanged if (host := d.after or d.host).pending)
         after = changed + noted
         if not after:
-            return Plan(answer, behind=behind)
+            return Plan(answer, behind=behind, authority=authority)
         if len(after) > MAX_ROWS:
             return Plan(replace(answer, outcome=Outcome.MALFORMED, culprit=f"more than {MAX_ROWS} rows"))
         fenced: list[RowKey] = [*authority.rests_on, *(decision.host.key for decision in decisions)]
         expects = {key: rows[key].version if key in rows else ABSENT for key in fenced}
-        return Plan(answer, Commit(after, expects), changed, behind)
+        return Plan(answer, Commit(after, expects), changed, behind, authority)
 
     def _as_committed(self, host: Host) -> Host:
         return replace(host, published=host.desired) if self._outbox.follows_store else host

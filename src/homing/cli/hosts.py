@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from homing.cli.host_view import describe, rfc3339, state
 from homing.cli.options import Hostname, desk, json_option, print_fields, print_json, print_table, store_options
 from homing.cli.recipes import recipes
 from homing.core.addresses import (
@@ -149,7 +149,7 @@ def list_(config: Path | None, database: Path | None, as_json: bool) -> None:
         print_json([describe(one) for one in hosts])
         return
     rows = [
-        (one.hostname.rstrip("."), one.record_type, one.ip_address or "-", _state(one), _time(one.last_updated) or "-")
+        (one.hostname.rstrip("."), one.record_type, one.ip_address or "-", state(one), rfc3339(one.last_updated) or "-")
         for one in hosts
     ]
     print_table(("NAME", "TYPE", "ADDRESS", "STATE", "UPDATED"), rows)
@@ -274,40 +274,3 @@ def _change(
         print_json([describe(one) for one in hosts])
     else:
         click.echo(f"{name.rstrip('.')} {'+'.join(one.record_type for one in hosts)} {word}")
-
-
-def describe(host: Host) -> dict[str, object]:
-    """Return what may be shown of a host: everything but its secrets. The shape is a contract."""
-    return {
-        "hostname": host.hostname,
-        "record_type": host.record_type,
-        "ip_address": host.ip_address,
-        "state": _state(host),
-        "group": host.group,
-        "ttl": host.ttl,
-        "allow_internal": host.allow_internal,
-        "allow_offline": host.allow_offline,
-        "lock_record": host.lock_record,
-        "read_privilege": host.read_privilege,
-        "signed_only": host.signed_only,
-        "mac_address": host.mac_address,
-        "interface_identifier": host.interface_identifier,
-        "comment": host.comment,
-        "last_accessed": host.last_accessed,
-        "last_checked": _time(host.last_checked),
-        "last_updated": _time(host.last_updated),
-    }
-
-
-def _state(host: Host) -> str:
-    if host.rejected is not None:
-        return f"rejected: {host.rejected}"
-    if host.pending:
-        return "pending"
-    if host.lock_record:
-        return "locked"
-    return "ok" if host.desired else "never set"
-
-
-def _time(seconds: int | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,17 +7,24 @@ DynamoDB console, and `homing export` writes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from homing.core.accounts import Account, TokenKey
+from homing.core.addresses import (
+    parse_address,
+    parse_interface_identifier,
+    record_type_of,
+    render_interface_identifier,
+)
 from homing.core.errors import InvalidInput
 from homing.core.hosts import RECORD_TYPES, Host, RecordType
 from homing.core.names import Name, parse_name
 from homing.core.records import RRset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Row: TypeAlias = Host | Account | TokenKey
 RowKey: TypeAlias = tuple[str, str]
@@ -28,6 +35,7 @@ MAX_ROWS = 90
 """So many rows may one commit write; DynamoDB's transactions hold 100 with what they only check."""
 
 _ACCOUNT = "#account"
+_DIGITS = re.compile(r"[0-9]{1,18}")
 _TOKEN_KEY: RowKey = ("#token-key", "#secret")
 
 
@@ -89,7 +97,7 @@ def from_attributes(key: RowKey, version: int, attributes: Mapping[str, Any]) ->
         if record_type == _ACCOUNT:
             return _account(name, version, attributes)
         if key == _TOKEN_KEY:
-            return TokenKey(version=version, secret=_text(attributes, "secret"))
+            return TokenKey(version=version, secret=_needed(attributes, "secret"))
         if record_type in RECORD_TYPES:
             return _host(name, record_type, version, attributes)
     except InvalidInput as error:
@@ -97,55 +105,33 @@ def from_attributes(key: RowKey, version: int, attributes: Mapping[str, Any]) ->
     raise InvalidInput(f"row {name} {record_type}: no such record type")
 
 
-_PLAIN = (
-    "shared_secret", "previous_secret", "previous_secret_until", "group", "ttl", "allow_internal", "allow_offline",
-    "lock_record", "read_privilege", "signed_only", "mac_address", "interface_identifier", "comment", "rejected",
-    "signed_at", "last_accessed", "last_checked", "last_updated", "removed_at",
-)  # fmt: skip
-_DERIVED = frozenset({"ip_address", "desired", "published", "pending"})
-_KNOWN = frozenset(_PLAIN) | _DERIVED | {"hostname", "record_type", "version"}
-
-
 def _host_attributes(host: Host) -> dict[str, Any]:
-    known: dict[str, Any] = {name: value for name in _PLAIN if (value := getattr(host, name))}
+    known: dict[str, Any] = {name: value for name in _READERS if (value := getattr(host, name)) != _DEFAULTS[name]}
+    for name in ("desired", "published"):
+        if name in known:
+            known[name] = _from_rrset(known[name])
     if host.desired is not None:
-        known["desired"] = _from_rrset(host.desired)
         known["ip_address"] = host.ip_address
-    if host.published is not None:
-        known["published"] = _from_rrset(host.published)
     if host.pending:
         known["pending"] = 1
     return dict(host.other) | known
 
 
 def _host(name: str, record_type: RecordType, version: int, attributes: Mapping[str, Any]) -> Host:
-    return Host(
-        hostname=Name(name),
-        record_type=record_type,
-        version=version,
-        shared_secret=_text(attributes, "shared_secret", ""),
-        previous_secret=_text_or_none(attributes, "previous_secret"),
-        previous_secret_until=_number(attributes, "previous_secret_until") or 0,
-        group=_text_or_none(attributes, "group"),
-        ttl=_number(attributes, "ttl"),
-        allow_internal=_flag(attributes, "allow_internal"),
-        allow_offline=_flag(attributes, "allow_offline"),
-        lock_record=_flag(attributes, "lock_record"),
-        read_privilege=_flag(attributes, "read_privilege"),
-        signed_only=_flag(attributes, "signed_only"),
-        mac_address=_text_or_none(attributes, "mac_address"),
-        interface_identifier=_text_or_none(attributes, "interface_identifier"),
-        comment=_text(attributes, "comment", ""),
-        desired=_to_rrset(attributes, "desired"),
-        published=_to_rrset(attributes, "published"),
-        rejected=_text_or_none(attributes, "rejected"),
-        signed_at=_number(attributes, "signed_at") or 0,
-        last_accessed=_text_or_none(attributes, "last_accessed"),
-        last_checked=_number(attributes, "last_checked"),
-        last_updated=_number(attributes, "last_updated"),
-        removed_at=_number(attributes, "removed_at"),
-        other=tuple((key, value) for key, value in attributes.items() if key not in _KNOWN),
-    )
+    """Read what is there; what is absent is the default. This is on the way of every poll."""
+    known: dict[str, Any] = {}
+    other: list[tuple[str, Any]] = []
+    for attribute, value in attributes.items():
+        read = _READERS.get(attribute)
+        if read is not None:
+            known[attribute] = read(attribute, value)
+        elif attribute not in _NOT_READ:
+            other.append((attribute, value))
+    known.setdefault("shared_secret", "")
+    for attribute in ("desired", "published"):
+        if known.get(attribute) is not None:
+            known[attribute] = _canonical(record_type, known[attribute])
+    return Host(hostname=Name(name), record_type=record_type, version=version, other=tuple(other), **known)
 
 
 def _account(name: str, version: int, attributes: Mapping[str, Any]) -> Account:
@@ -155,52 +141,102 @@ def _account(name: str, version: int, attributes: Mapping[str, Any]) -> Account:
     return Account(
         username=name.removeprefix("#"),
         version=version,
-        password=_text(attributes, "password"),
+        password=_needed(attributes, "password"),
         hostnames=tuple(parse_name(hostname) for hostname in hostnames),
-        comment=_text(attributes, "comment", ""),
+        comment=_text("comment", attributes.get("comment", "")),
     )
+
+
+def _needed(attributes: Mapping[str, Any], name: str) -> str:
+    if name not in attributes:
+        raise InvalidInput(f"{name} is missing")
+    return _text(name, attributes[name])
 
 
 def _from_rrset(rrset: RRset) -> dict[str, Any]:
     return {"ttl": rrset.ttl, "rdata": list(rrset.rdata)}
 
 
-def _to_rrset(attributes: Mapping[str, Any], name: str) -> RRset | None:
-    match attributes.get(name):
+def _rrset(name: str, value: Any) -> RRset | None:
+    match value:
         case None:
             return None
         case {"ttl": int(ttl), "rdata": [*rdata]} if rdata and all(isinstance(text, str) for text in rdata):
-            return RRset(ttl, tuple(rdata))
+            if not isinstance(ttl, bool) and 0 <= ttl < 2**31:
+                return RRset(ttl, tuple(rdata))
     raise InvalidInput(f"{name} is no RRset")
 
 
-def _text(attributes: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    value = attributes.get(name, default)
+def _canonical(record_type: RecordType, rrset: RRset) -> RRset:
+    """Raises InvalidInput for what somebody typed that is no address of this family; DNS must never see it."""
+    addresses = [parse_address(text) for text in rrset.rdata]
+    if any(record_type_of(address) != record_type for address in addresses):
+        raise InvalidInput(f"{rrset.rdata[0]} is no address for {record_type}")
+    return RRset(rrset.ttl, tuple(map(str, addresses)))
+
+
+def _identifier(name: str, value: Any) -> str | None:
+    text = _text_or_none(name, value)
+    return None if text is None else render_interface_identifier(parse_interface_identifier(text))
+
+
+def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise InvalidInput(f"{name} is missing" if value is None else f"{name} is not text")
+        raise InvalidInput(f"{name} is not text")
     return value
 
 
-def _text_or_none(attributes: Mapping[str, Any], name: str) -> str | None:
-    return _text(attributes, name, "") or None
+def _text_or_none(name: str, value: Any) -> str | None:
+    return None if value is None else _text(name, value) or None
 
 
-def _number(attributes: Mapping[str, Any], name: str) -> int | None:
+def _number_or_none(name: str, value: Any) -> int | None:
     """People type numbers as text into the console; both are read."""
-    value = attributes.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+        return int(value)
     raise InvalidInput(f"{name} is not a whole number")
 
 
-def _flag(attributes: Mapping[str, Any], name: str) -> bool:
-    value = attributes.get(name, False)
+def _number(name: str, value: Any) -> int:
+    return _number_or_none(name, value) or 0
+
+
+def _flag(name: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.strip().lower() in ("true", "false", ""):
         return value.strip().lower() == "true"
     raise InvalidInput(f"{name} is neither true nor false")
+
+
+_READERS: Mapping[str, Callable[[str, Any], Any]] = {
+    "shared_secret": _text,
+    "previous_secret": _text_or_none,
+    "previous_secret_until": _number,
+    "group": _text_or_none,
+    "ttl": _number_or_none,
+    "allow_internal": _flag,
+    "allow_offline": _flag,
+    "lock_record": _flag,
+    "read_privilege": _flag,
+    "signed_only": _flag,
+    "mac_address": _text_or_none,
+    "interface_identifier": _identifier,
+    "comment": _text,
+    "desired": _rrset,
+    "published": _rrset,
+    "rejected": _text_or_none,
+    "signed_at": _number,
+    "last_accessed": _text_or_none,
+    "last_checked": _number_or_none,
+    "last_updated": _number_or_none,
+    "removed_at": _number_or_none,
+}
+"""How each attribute of a host is read. The order is that in which they are written."""
+_DEFAULTS = {entry.name: entry.default for entry in fields(Host) if entry.name in _READERS} | {"shared_secret": ""}
+_NOT_READ = frozenset({"ip_address", "pending", "hostname", "record_type", "version"})
+"""Attributes that say again what is known: for people, for indexes, and in exports."""

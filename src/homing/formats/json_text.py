@@ -30,7 +30,7 @@ def parse_json(text: str, on_repeat: Callable[[str, bool], None]) -> Any:
     def to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) < len(pairs):
-            _tell_repeats(pairs, made, on_repeat)
+            _tell_repeats(pairs, on_repeat)
         return made
 
     try:
@@ -60,12 +60,12 @@ def shown(text: str) -> str:
     return text[:80] if text.isprintable() else ascii(text[:80])
 
 
-def _tell_repeats(pairs: list[tuple[str, Any]], made: dict[str, Any], on_repeat: Callable[[str, bool], None]) -> None:
-    seen: set[str] = set()
+def _tell_repeats(pairs: list[tuple[str, Any]], on_repeat: Callable[[str, bool], None]) -> None:
+    seen: dict[str, Any] = {}
     for key, value in pairs:
-        if key in seen or made[key] is not value:
-            on_repeat(key, made[key] == value)
-        seen.add(key)
+        if key in seen:
+            on_repeat(key, seen[key] == value)
+        seen[key] = value
 
 
 def _children(value: object) -> Iterable[object]:

@@ -73,12 +73,16 @@ class EmbeddedPublisher:
             raise Rejected(f"{zone} is not served here")
         if objections := [text for change in changes if (text := target.why_not_dynamic(change.key))]:
             raise Rejected("; ".join(objections))
+        if not _missing(target, changes):
+            return  # one thread of a group commit follows for all of them
         with self._lock:
+            if not _missing(target, changes):
+                return
             try:
                 self._follow_if_moved()
             except StoreError as error:
                 raise Unreachable(str(error)) from error
-            self._swap(target, [change for change in changes if target.get(change.key) != change.after])
+            self._swap(target, _missing(target, changes))
 
     def read(self, zone: Name, keys: Collection[RRsetKey]) -> Mapping[RRsetKey, RRset | None]:
         """Return what the zone answers for the keys."""
@@ -128,3 +132,8 @@ class EmbeddedPublisher:
             self._skipped.pop(key, None)
         else:
             self._skipped[key] = objection
+
+
+def _missing(zone: Zone, changes: Sequence[RRsetChange]) -> list[RRsetChange]:
+    """Return what the zone does not show yet."""
+    return [change for change in changes if zone.get(change.key) != change.after]

@@ -7,6 +7,7 @@ silence between requests. Works alike over h11 (pure Python) and httptools (comp
 from __future__ import annotations
 
 import importlib.util
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -38,6 +39,8 @@ STOP_GRACE = 1.0
 """How long a connection that has not yet sent its request is still heard after `stop`, in seconds."""
 
 _MAX_FRAMING = 8  # times the longest body: what it may grow to in chunks, with extensions and trailers
+
+_UPGRADE = re.compile(rb"(?i)\r\nupgrade:[^\r\n]*(?=\r\n|\Z)")
 
 _NOTHING_WAITED_FOR, _HEADERS, _BODY = range(3)
 
@@ -261,23 +264,33 @@ def find_connection_class(parser: Parser) -> type[ConnectionMixin]:
         return H11Connection
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-    class HttpToolsConnection(_HttpToolsMixin, ConnectionMixin, HttpToolsProtocol):  # type: ignore[misc] # two parsers
+    class HttpToolsConnection(_HttpToolsMixin, HttpToolsProtocol):  # type: ignore[misc] # H11Protocol in name
         """Over httptools, several times as fast."""
 
     return HttpToolsConnection
 
 
-class _HttpToolsMixin:
-    cycle: Cycle
-    headers: list[tuple[bytes, bytes]]
+class _HttpToolsMixin(ConnectionMixin):
+    """Keeps httptools from stopping at an upgrade (to h2c, say) that is not made here: it would drop the body."""
+
+    def data_received(self, data: bytes) -> None:
+        """Parse without the Upgrade field, which a server may ignore (RFC 9110 section 7.8)."""
+        if b"pgrade:" in data and (self.cycle is None or self.cycle.response_complete):
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = _UPGRADE.sub(b"", head) + end + rest
+        super().data_received(data)
 
     def on_headers_complete(self) -> None:
+        """Keep the trailers, which httptools adds to the same list, from the header that the application sees."""
         super().on_headers_complete()  # type: ignore[misc] # HttpToolsProtocol's
-        self.headers = []  # trailers come to this list, never to the header that the application sees
+        self.headers = []
 
     def _unsupported_upgrade_warning(self) -> None:
-        # The parser stops at an upgrade (h2c, say) that we do not make: answer as if it were not there, and close.
+        # The field came in pieces. Without a body the request is whole; with one it is not, and nothing is done.
         self.cycle.keep_alive = False
+        if any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.scope["headers"]):
+            self.cycle.more_body = True
+            self._refuse_unread(HTTPStatus.BAD_REQUEST, "malformed")
 
 
 def _render_refusal(response: Response) -> bytes:

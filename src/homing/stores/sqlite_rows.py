@@ -31,6 +31,8 @@ _DELETE = "DELETE FROM rows WHERE hostname = ? AND record_type = ?"
 _REMEMBER = "INSERT OR REPLACE INTO deleted VALUES (?, ?, ?)"
 _FORGET = "DELETE FROM deleted WHERE hostname = ? AND record_type = ?"
 
+ROWS_REMEMBERED = 4096
+
 _render = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # SQLite knows no NaN
 
 
@@ -74,8 +76,12 @@ def _to_put(row: Row) -> Put:
     return Put(key, row.version, _render(attributes), None if desired is None else _render(desired))
 
 
+@lru_cache(maxsize=ROWS_REMEMBERED)
 def from_columns(hostname: str, record_type: str, version: int, attributes: str) -> Row:
-    """Read a row. Raises InvalidInput, with no word of its content, for one that nobody could serve."""
+    """Read a row. Raises InvalidInput, with no word of its content, for one that nobody could serve.
+
+    Rows are values, and most polls read a row that has not changed: reading its text again gives the same one.
+    """
     try:
         known = json.loads(attributes)
         if isinstance(known, dict):

@@ -189,6 +189,7 @@ def _make(path: Path) -> None:
     with closing(connect(path)) as connection:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         migrate(connection)
+        _use_wal(path, connection)  # here, where nobody else is: the switch does not wait for other openers
 
 
 def _link(name: str, path: Path) -> None:

@@ -73,7 +73,7 @@ class Application:
             result = self._route(request, source)
         except BadRequest as error:
             result = _with_log(text(400, "bad request\n"), source, culprit=str(error))
-        return _with_log(result, source) if isinstance(result, Response) else result
+        return _with_log(result, source) if isinstance(result, Response) and "client" not in result.log else result
 
     def _route(self, request: Request, source: Address) -> Response | Work:
         if request.path == "/healthz":
