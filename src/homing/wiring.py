@@ -7,6 +7,7 @@ import random
 import secrets
 import time
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from homing.app.administration import Administration
@@ -14,7 +15,10 @@ from homing.app.authentication import Authenticator
 from homing.app.importing import Importer
 from homing.app.publishing import Outbox
 from homing.app.service import Service
+from homing.core.accounts import Account
+from homing.core.credentials import is_slow
 from homing.core.errors import InvalidInput, InvalidSettings, Refused
+from homing.core.hosts import Host
 from homing.core.limits import Rate
 from homing.core.names import get_zone_of
 from homing.core.records import RRset, RRsetKey
@@ -25,7 +29,7 @@ from homing.settings import Settings, default_database
 from homing.web.routes import Access, Application
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from homing.core.names import Name
     from homing.publishers.embedded import EmbeddedPublisher
@@ -46,6 +50,24 @@ class SystemEntropy:
     def bytes(self, count: int) -> bytes:
         """Return `count` random bytes."""
         return secrets.token_bytes(count)
+
+
+class SlowAccounts:
+    """Tells whether an account was imported with a password that a person chose; looks once a minute at most."""
+
+    def __init__(self, store: SqliteStore, clock: SystemClock) -> None:
+        self._store = store
+        self._clock = clock
+        self._looked_at = 0.0
+        self._found = False
+
+    def __call__(self) -> bool:
+        """Accounts come first in the order of keys, so that this reads no host."""
+        if self._clock.now() - self._looked_at >= 60:
+            self._looked_at = self._clock.now()
+            others = takewhile(lambda row: not isinstance(row, Host), self._store.scan())
+            self._found = any(isinstance(row, Account) and is_slow(row.password) for row in others)
+        return self._found
 
 
 @dataclass(frozen=True)
@@ -103,7 +125,9 @@ def open_server(settings: Settings) -> OneMachine:
     service = Service(
         store=store,
         outbox=outbox,
-        authenticator=Authenticator(clock, entropy, {zone.id: zone.name for zone in zones}, settings.token_key),
+        authenticator=Authenticator(
+            clock, entropy, {zone.id: zone.name for zone in zones}, settings.token_key, SlowAccounts(store, clock)
+        ),
         clock=clock,
         entropy=entropy,
         zones=frozenset(served),
@@ -227,7 +251,3 @@ def _change_rate(settings: Settings) -> Rate | None:
     per_minute = settings.changes_per_minute
     return Rate(burst=max(10.0, per_minute), per_second=per_minute / 60) if per_minute else None
 
-
-def listening(addresses: Sequence[tuple[str, int]]) -> str:
-    """Return addresses and ports as people write them."""
-    return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses)

@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 Rows = Mapping[RowKey, Row]
 
 _DUMMY_SECRET = "the secret of an unknown host"  # noqa: S105 - stands in where there is nothing to compare with
+_DUMMY_PASSWORD = f"scrypt${credentials.SCRYPT_N}${credentials.SCRYPT_R}${credentials.SCRYPT_P}${'00' * 16}${'00' * 32}"
 _FAILURES = Rate(burst=5, per_second=1 / 12)
 _REMEMBERED = 1_000
+_WAITING = 4
+"""So many may wait for a slow verification; more would hold up the threads that commit."""
 
 
 class WouldBlock(Exception):
@@ -60,8 +63,15 @@ class Authenticator:
     """Checks proofs. Holds the few secrets and counters that are not in a store."""
 
     def __init__(
-        self, clock: Clock, entropy: Entropy, zone_ids: Mapping[str, Name], configured_token_key: str | None
+        self,
+        clock: Clock,
+        entropy: Entropy,
+        zone_ids: Mapping[str, Name],
+        configured_token_key: str | None,
+        has_slow_passwords: Callable[[], bool] = lambda: False,
     ) -> None:
+        """Make one; `has_slow_passwords` tells whether any account's password takes long to verify."""
+        self._has_slow_passwords = has_slow_passwords
         self._clock = clock
         self._zone_ids = zone_ids
         self._token_key = configured_token_key
@@ -88,6 +98,9 @@ class Authenticator:
                 account = rows.get(account_key(username)) if username else None
                 if isinstance(account, Account):
                     return self._by_account(account, proof, request.source, may_block=may_block)
+                if username and request.identity is None and self._has_slow_passwords():
+                    # A user that does not exist takes as long as one whose password is wrong.
+                    self._passwords.verify(_DUMMY_PASSWORD, proof.password, request.source, may_block=may_block)
             case Token() as proof:
                 return self._by_token(proof, request, rows)
         return self._by_secret(request, rows)
@@ -158,6 +171,7 @@ class SlowPasswords:
         self._failures = Buckets(_FAILURES)
         self._remembered: dict[bytes, None] = {}
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_WAITING)
 
     def verify(self, stored: str, password: str, source: Address, *, may_block: bool) -> bool:
         """Tell whether the password is right. Raises WouldBlock or TooManyFailures."""
@@ -168,8 +182,13 @@ class SlowPasswords:
             return True
         if not may_block:
             raise WouldBlock
-        with self._lock:
-            return self._verify_slowly(stored, password, limit_key(source), tag)
+        if not self._places.acquire(blocking=False):
+            raise TooManyFailures
+        try:
+            with self._lock:
+                return self._verify_slowly(stored, password, limit_key(source), tag)
+        finally:
+            self._places.release()
 
     def _verify_slowly(self, stored: str, password: str, prefix: str, tag: bytes) -> bool:
         if not self._failures.has(prefix, self._clock.now()):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from homing.app.authentication import Authority, Rows, TooManyFailures, hosts_of
+from homing.core.addresses import describe, is_global, parse_address
 from homing.core.credentials import SECRET_RANDOM_BYTES, SignedRequest, new_secret
 from homing.core.errors import Conflict, StoreError
 from homing.core.hosts import RECORD_TYPES, Host, RecordType
@@ -197,6 +198,7 @@ class Service:
         unchanged = [decision for decision in decisions if decision.outcome is Outcome.UNCHANGED]
         noted = tuple(self._as_committed(decision.after) for decision in unchanged if decision.after is not None)
         behind = tuple(host for d in unchanged if (host := d.after or d.host).pending)
+        answer = replace(answer, note=_note(changed, self._policy)) if changed else answer
         after = changed + noted
         if not after:
             return Plan(answer, behind=behind, authority=authority)
@@ -268,6 +270,15 @@ def _outcome_of(update: HostUpdate, decided: list[Decision] | Outcome) -> HostOu
         for d in decided
     )
     return HostOutcome(name, merge([one.outcome for one in rrsets]), rrsets)
+
+
+def _note(changed: Iterable[Host], policy: Policy) -> str | None:
+    """A private address in a public zone is published, since its host allows it; the operator is told."""
+    for host in changed:
+        address = parse_address(host.ip_address) if host.ip_address else None
+        if address is not None and not is_global(address, policy.public_networks):
+            return f"{address} is not global: {describe(address) or 'special'}"
+    return None
 
 
 def _with_rejections(host: HostOutcome, rejected: Collection[RRsetKey]) -> HostOutcome:

@@ -71,6 +71,8 @@ class Answer:
     """In the order of the request."""
     who: str | None = None
     culprit: str | None = None
+    note: str | None = None
+    """What an operator should know of a success; for the log."""
     retry_after: int | None = None
     """Seconds."""
     server_time: int = 0

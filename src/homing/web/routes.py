@@ -194,6 +194,7 @@ def _with_outcome(response: Response, update: UpdateRequest, answer: Answer, pro
         "outcome": answer.outcome.value,
         "address": ",".join(addresses),
         "culprit": answer.culprit,
+        "note": answer.note,
     }
     return replace(response, log={key: value for key, value in log.items() if value})
 
