@@ -250,4 +250,3 @@ def _why_not(zones: Mapping[Name, Zone]) -> Callable[[RRsetKey], str | None]:
 def _change_rate(settings: Settings) -> Rate | None:
     per_minute = settings.changes_per_minute
     return Rate(burst=max(10.0, per_minute), per_second=per_minute / 60) if per_minute else None
-

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from homing.core.hosts import Host
     from homing.core.names import Name
@@ -40,6 +41,13 @@ class Store(Protocol):
 
         Raises Conflict, and writes nothing, if a row in `expects` has another version. After StoreUnavailable nothing
         was acknowledged: the commit may or may not have happened, and loading again tells.
+        """
+        ...
+
+    def submit(self, commit: Commit) -> Future[None]:
+        """Begin a commit and return at once; the future ends as `commit` would, after it is durable or has failed.
+
+        What is attached to the future may run in the store's own thread, and must not wait for the store.
         """
         ...
 

@@ -1,7 +1,8 @@
 """The way of an update: load, authenticate, decide, commit, publish, answer.
 
-`plan` only reads; where nothing has to be written, its answer is final. `carry_out` commits what was planned, and
-plans again when somebody else was faster. No success is answered before the commit is durable.
+`plan` only reads; where nothing has to be written, its answer is final. `begin` commits what was planned, and plans
+again when somebody else was faster. Nothing here waits for the disk: whoever calls does, in whatever way it waits. No
+success is answered before the commit is durable.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from homing.app.authentication import Authority, Rows, TooManyFailures, hosts_of
+from homing.app.authentication import Authority, Rows, TooManyFailures, WouldBlock, hosts_of
 from homing.core.addresses import describe, is_global, parse_address
 from homing.core.credentials import SECRET_RANDOM_BYTES, SignedRequest, new_secret
 from homing.core.errors import Conflict, StoreError
@@ -22,7 +23,8 @@ from homing.core.rows import ABSENT, MAX_ROWS, Commit, RowKey, host_key
 from homing.core.update import Decision, HostUpdate, Policy, UpdateRequest, circumstances, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable
+    from collections.abc import Callable, Collection, Container, Iterable
+    from concurrent.futures import Future
 
     from homing.app.authentication import Authenticator
     from homing.app.ports import Clock, Entropy, Store
@@ -54,6 +56,14 @@ class Plan:
         return self.commit is None and not self.behind
 
 
+@dataclass(frozen=True, slots=True)
+class Committing:
+    """A commit on its way. Once `done` has ended, `proceed` tells how it goes on; before that it would wait."""
+
+    done: Future[None]
+    proceed: Callable[[], Answer | Committing]
+
+
 class Service:
     """Answers update requests against one store."""
 
@@ -79,9 +89,18 @@ class Service:
         self._changes = Buckets(change_rate) if change_rate else None
         self._lock = threading.Lock()
 
+    @property
+    def may_block(self) -> bool:
+        """Whether publishing waits for somebody else, so that all of it belongs into a thread."""
+        return not self._outbox.follows_store
+
     def update(self, request: UpdateRequest) -> Answer:
         """Do the whole of it. May block; a store that fails becomes an answer."""
-        return self.carry_out(request, None)
+        step = self.begin(request, self.plan(request, may_block=True))
+        while isinstance(step, Committing):
+            step.done.exception()  # waits
+            step = step.proceed()
+        return step
 
     def plan(self, request: UpdateRequest, *, may_block: bool) -> Plan:
         """Load, authenticate and decide. Raises WouldBlock if `may_block` is False; a failing store is an answer."""
@@ -102,23 +121,33 @@ class Service:
             return Plan(self._too_old(Outcome.SKEWED, request, rows, authority))
         return self._decide(request, rows, authority, given)
 
-    def carry_out(self, request: UpdateRequest, plan: Plan | None) -> Answer:
-        """Commit what was planned, planning again while rows move, and make DNS show it."""
-        for _ in range(ATTEMPTS):
-            plan = plan or self.plan(request, may_block=True)
-            if plan.commit is None:
-                return self._publish(plan)
-            if wait := self._seconds_to_wait(plan.changed):
-                return self._unavailable("one host changes too often", wait)
-            try:
-                self._store.commit(plan.commit)
-            except Conflict:
-                plan = None
-                continue
-            except StoreError as error:
-                return self._unavailable(str(error))
+    def begin(self, request: UpdateRequest, plan: Plan, attempts: int = ATTEMPTS) -> Answer | Committing:
+        """Begin to commit what was planned; answer at once what needs no commit, or cannot have one."""
+        if plan.commit is None:
             return self._publish(plan)
-        return self._unavailable("its rows changed faster than it could be decided")
+        if wait := self._seconds_to_wait(plan.changed):
+            return self._unavailable("one host changes too often", wait)
+        try:
+            done = self._store.submit(plan.commit)
+        except StoreError as error:
+            return self._unavailable(str(error))
+        return Committing(done, lambda: self._proceed(request, plan, done, attempts))
+
+    def _proceed(self, request: UpdateRequest, plan: Plan, done: Future[None], attempts: int) -> Answer | Committing:
+        """Publish what is committed; where a row has moved, plan again."""
+        error = done.exception()
+        if error is None:
+            return self._publish(plan)
+        if not isinstance(error, StoreError):
+            raise error
+        if not isinstance(error, Conflict):
+            return self._unavailable(str(error))
+        if attempts == 1:
+            return self._unavailable("its rows changed faster than it could be decided")
+        try:
+            return self.begin(request, self.plan(request, may_block=False), attempts - 1)
+        except WouldBlock:
+            return self._unavailable("its account changed meanwhile")
 
     def list_group(self, request: UpdateRequest) -> Answer:
         """Return the group of the host as whose owner the client speaks. Reads only; a failing store is an answer."""

@@ -1,7 +1,7 @@
 """Between ASGI and the application: a scope becomes a `Request`, a `Response` becomes ASGI messages.
 
-What a request means is not known here. The application must not block in `begin`; what it has to commit runs in a
-worker thread, and when too many wait for one, the request is refused at once instead of queueing for ever.
+What a request means is not known here. The application does not block in `begin`: it tells what the rest waits for, a
+commit or a thread. When too many wait, the next is refused at once instead of queueing for ever.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 
 from homing.protocols.http import Request, Response
 from homing.runtimes.access_log import log_crash, log_request
+from homing.web.routes import Blocking, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import Receive, Scope, Send
 
     from homing.core.addresses import Address
@@ -36,8 +35,8 @@ _INCOMPLETE = Response(0, b"", log={"outcome": "incomplete"})
 class Application(Protocol):
     """What the server serves."""
 
-    def begin(self, request: Request) -> Response | Callable[[], Response]:
-        """Return the answer, or what a worker thread must call for it because it commits. Never blocks for long."""
+    def begin(self, request: Request) -> Response | Blocking | Waiting:
+        """Return the answer, or what the rest of it waits for. Never blocks for long."""
 
 
 class _UnusableError(Exception):
@@ -139,17 +138,22 @@ class Endpoint:
         """Return the application's answer, whatever happens to it."""
         try:
             answer = self._application.begin(request)
-            return answer if isinstance(answer, Response) else await self._commit(loop, answer)
+            return answer if isinstance(answer, Response) else await self._rest(loop, answer)
         except Exception as error:
             log_crash(_log, "the application failed", error)
             return temporary_failure("crashed", 30)
 
-    async def _commit(self, loop: asyncio.AbstractEventLoop, function: Callable[[], Response]) -> Response:
+    async def _rest(self, loop: asyncio.AbstractEventLoop, answer: Response | Blocking | Waiting) -> Response:
         if self._pending >= self._max_pending:
             return temporary_failure("overloaded", 5)
         self._pending += 1
         try:
-            return await loop.run_in_executor(self._workers, function)
+            while isinstance(answer, Waiting):
+                await asyncio.wait((asyncio.wrap_future(answer.done),))
+                answer = answer.proceed()
+            if isinstance(answer, Blocking):
+                return await loop.run_in_executor(self._workers, answer.run)
+            return answer
         finally:
             self._pending -= 1
 

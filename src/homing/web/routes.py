@@ -1,7 +1,7 @@
 """From path to protocol: one server answers every generation of client at once.
 
 A path is matched whole, then without its first segment, which is a stage such as `/prod` at AWS. `Application.begin`
-answers what needs no commit at once and hands back the rest as work for a thread. Nothing here knows what an update is.
+answers what needs no commit at once, and tells of the rest what it waits for. Nothing here knows what an update is.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from homing.app.authentication import WouldBlock
+from homing.app.service import Committing
 from homing.core.errors import StoreError
 from homing.protocols import awslabs, ddupdate, dyndns2, reflector, signed
 from homing.protocols.http import BadRequest, Response, client_address, json_response, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from homing.app.service import Service
     from homing.core.addresses import Address, Network
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from homing.core.update import UpdateRequest
     from homing.protocols.http import Request
 
-Work: TypeAlias = Callable[[], Response]
 Render: TypeAlias = Callable[["Answer"], Response]
 Health: TypeAlias = Callable[[], int]
 """Returns the age of the publishing backlog in seconds, or raises StoreError."""
@@ -37,6 +38,24 @@ Homing: dynamic DNS. Your address moves, your name stays.
 /nic/update  dyndns2
 /v1/update   signed requests
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """The rest of an answer takes its time: call `run` in a thread."""
+
+    run: Callable[[], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The rest of an answer waits for a commit: call `proceed`, which does not block, once `done` has ended."""
+
+    done: Future[None]
+    proceed: Callable[[], Response | Waiting]
+
+
+Result: TypeAlias = Response | Blocking | Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +80,13 @@ class Application:
     def handle(self, request: Request) -> Response:
         """Answer a request in full. May block."""
         result = self.begin(request)
-        return result if isinstance(result, Response) else result()
+        while isinstance(result, Waiting):
+            result.done.exception()  # waits
+            result = result.proceed()
+        return result.run() if isinstance(result, Blocking) else result
 
-    def begin(self, request: Request) -> Response | Work:
-        """Answer at once what only reads; return the rest as work that may block."""
+    def begin(self, request: Request) -> Result:
+        """Answer at once what only reads; tell of the rest what it waits for."""
         try:
             source = client_address(request.peer, request.headers, self._access.trusted_proxies)
         except BadRequest as error:
@@ -75,7 +97,7 @@ class Application:
             result = _with_log(text(400, "bad request\n"), source, culprit=str(error))
         return _with_log(result, source) if isinstance(result, Response) and "client" not in result.log else result
 
-    def _route(self, request: Request, source: Address) -> Response | Work:
+    def _route(self, request: Request, source: Address) -> Result:
         if request.path == "/healthz":
             return self._answer_health()
         if not request.path.startswith("/"):
@@ -93,7 +115,7 @@ class Application:
                 return found
         return text(404, "not found\n")
 
-    def _match(self, path: str, request: Request, source: Address) -> Response | Work | None:
+    def _match(self, path: str, request: Request, source: Address) -> Result | None:
         match path:
             case "/nic/update" | "/v3/update":
                 return self._dyndns2(request, source)
@@ -111,7 +133,7 @@ class Application:
 
     # --- protocols
 
-    def _awslabs(self, request: Request, source: Address) -> Response | Work:
+    def _awslabs(self, request: Request, source: Address) -> Result:
         asked = awslabs.parse(request, source)
         if isinstance(asked, Response):
             return asked
@@ -123,17 +145,17 @@ class Application:
             return self._list(asked.update, render, "awslabs")
         return self._run(asked.update, render, "awslabs")
 
-    def _dyndns2(self, request: Request, source: Address) -> Response | Work:
+    def _dyndns2(self, request: Request, source: Address) -> Result:
         asked = dyndns2.parse(request, source)
         if isinstance(asked, Response):
             return asked
         return self._run(asked.update, lambda answer: dyndns2.render(asked, answer), "dyndns2")
 
-    def _ddupdate(self, request: Request, source: Address) -> Response | Work:
+    def _ddupdate(self, request: Request, source: Address) -> Result:
         return self._run(ddupdate.parse(request, source), ddupdate.render, "ddupdate")
 
-    def _run(self, update: UpdateRequest | Response, render: Render, protocol: str) -> Response | Work:
-        """Plan at once; commit and publish as work, and so too what takes long to verify."""
+    def _run(self, update: UpdateRequest | Response, render: Render, protocol: str) -> Result:
+        """Plan at once; what takes long to verify or to publish belongs into a thread, and a commit is waited for."""
         if isinstance(update, Response):
             return update
 
@@ -143,12 +165,14 @@ class Application:
         try:
             plan = self._service.plan(update, may_block=False)
         except WouldBlock:
-            return lambda: finish(self._service.update(update))
+            return Blocking(lambda: finish(self._service.update(update)))
         if plan.is_settled:
             return finish(plan.answer)
-        return lambda: finish(self._service.carry_out(update, plan))
+        if self._service.may_block:
+            return Blocking(lambda: finish(self._service.update(update)))
+        return _wait(self._service.begin(update, plan), finish)
 
-    def _list(self, update: UpdateRequest | Response, render: Render, protocol: str) -> Response | Work:
+    def _list(self, update: UpdateRequest | Response, render: Render, protocol: str) -> Result:
         if isinstance(update, Response):
             return update
 
@@ -156,7 +180,7 @@ class Application:
             answer = self._service.list_group(update)
             return _with_outcome(render(answer), update, answer, protocol)
 
-        return work
+        return Blocking(work)
 
     def _answer_health(self) -> Response:
         try:
@@ -170,6 +194,12 @@ class Application:
             return True
         given = request.header("x-api-key") or ""
         return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), key.encode())
+
+
+def _wait(step: Answer | Committing, finish: Callable[[Answer], Response]) -> Response | Waiting:
+    if isinstance(step, Committing):
+        return Waiting(step.done, lambda: _wait(step.proceed(), finish))
+    return finish(step)
 
 
 def _without_stage(path: str) -> str:

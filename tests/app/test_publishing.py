@@ -1,0 +1,339 @@
+"""The outbox: whatever DNS does, store and DNS agree in the end, and what cannot be published is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from homing.app.publishing import BACKOFF_CAP, Difference, Outbox
+from homing.core.errors import Conflict, StoreUnavailable
+from homing.core.hosts import Host
+from homing.core.names import Name
+from homing.core.outcomes import Outcome
+from homing.core.records import RRset, RRsetKey
+from homing.core.rows import Commit, key_of
+from tests.app.builders import CAM, NAS, OTHER_ZONE, SECRET, START, TV, World, basic, make_host, make_world
+from tests.app.flaky_publisher import Faults, FlakyPublisher
+from tests.conformance.publisher_contract import ZONE, PublisherContract
+
+ONE, TWO, THREE = (RRset(60, (f"1.1.1.{number}",)) for number in (1, 2, 3))
+KEY = RRsetKey(CAM, "A")
+DOWN = Faults(unreachable=1)
+
+
+class TestFlakyPublisherWithoutFaults(PublisherContract):
+    @pytest.fixture
+    def publisher(self) -> FlakyPublisher:
+        return FlakyPublisher()
+
+
+def pending(name: Name = CAM, desired: RRset | None = ONE, **attributes: Any) -> Host:
+    return make_host(name, desired=desired, **attributes)
+
+
+def agree(world: World, publisher: FlakyPublisher) -> bool:
+    hosts = [row for row in world.store.scan() if isinstance(row, Host)]
+    return publisher.held == {host.key: host.desired for host in hosts if host.desired} and not any(
+        host.pending for host in hosts
+    )
+
+
+# --- published and marked
+
+
+def test_what_is_pending_is_published_and_marked_once() -> None:
+    publisher = FlakyPublisher()
+    world = make_world(pending(), pending(TV, TWO), pending(Name(f"x.{OTHER_ZONE}")), publisher=publisher)
+    assert world.outbox.drain() == 3
+    assert agree(world, publisher)
+    assert world.host().version == 2
+    assert len(publisher.calls) == 2  # one for each zone
+    assert (world.outbox.drain(), len(publisher.calls)) == (0, 2)
+
+
+def test_a_host_that_was_withdrawn_leaves_dns() -> None:
+    publisher = FlakyPublisher()
+    publisher.set(KEY, ONE)
+    world = make_world(pending(desired=None, published=ONE), publisher=publisher)
+    world.outbox.drain()
+    assert publisher.held == {}
+    assert world.host().published is None
+
+
+def test_the_mark_is_written_under_the_version_that_was_published() -> None:
+    publisher = FlakyPublisher()
+    world = make_world(pending(), publisher=publisher)
+    moved = False
+
+    def move() -> None:
+        nonlocal moved
+        if not moved:
+            moved = True
+            host = world.host()
+            world.store.commit(Commit((host.next(desired=TWO),), {key_of(host): host.version}))
+
+    publisher.after = move
+    world.outbox.drain()
+    assert publisher.history == [(KEY, ONE), (KEY, TWO)]
+    assert agree(world, publisher)
+    assert world.host().version == 3  # moved, marked: the mark of the first address was never written
+
+
+def test_a_host_in_a_zone_that_is_no_longer_served_waits_and_hinders_nobody() -> None:
+    publisher = FlakyPublisher()
+    world = make_world(pending(Name("a.gone.example.")), pending(), publisher=publisher)
+    assert world.outbox.drain() == 1
+    assert publisher.held == {KEY: ONE}
+
+
+# --- retries
+
+
+def test_failures_are_retried_with_full_jitter_that_doubles_to_a_cap() -> None:
+    publisher = FlakyPublisher(DOWN)
+    shares = iter([0.5, 1.0, 0.0] + [1.0] * 20)
+    world = make_world(pending(), publisher=publisher, jitter=lambda: next(shares))
+    for wait in (0.5, 2.0, 0.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, BACKOFF_CAP, BACKOFF_CAP):
+        calls = len(publisher.calls)
+        world.outbox.drain()
+        assert len(publisher.calls) == calls + 1
+        if wait:
+            world.clock.time += wait - 0.01
+            assert world.outbox.drain() == 0
+            world.clock.time += 0.01
+    publisher.faults = Faults()
+    world.outbox.drain()
+    assert agree(world, publisher)
+    publisher.faults = DOWN  # it worked, so the next failure begins anew
+    world.service.update(basic(SECRET, CAM, to=["1.1.1.9"]))
+    world.clock.time += 1.0
+    assert world.outbox.drain() == 1
+
+
+def test_dns_that_asks_to_go_slower_is_obeyed() -> None:
+    publisher = FlakyPublisher(Faults(throttled=1))
+    world = make_world(pending(), publisher=publisher, jitter=lambda: 0.0)
+    world.outbox.drain()
+    world.clock.time += 1.99
+    assert world.outbox.drain() == 0
+    world.clock.time += 0.01
+    assert world.outbox.drain() == 1
+
+
+def test_a_zone_in_trouble_holds_up_no_other() -> None:
+    publisher = FlakyPublisher(DOWN)
+    elsewhere = Name(f"x.{OTHER_ZONE}")
+    world = make_world(pending(), publisher=publisher)
+    world.outbox.drain()
+    publisher.faults = Faults()
+    world.put(pending(elsewhere))
+    assert world.outbox.drain() == 1
+    assert list(publisher.held) == [RRsetKey(elsewhere, "A")]
+
+
+def test_what_is_pending_survives_a_restart() -> None:
+    publisher = FlakyPublisher(DOWN)
+    world = make_world(make_host(), publisher=publisher)
+    assert world.service.update(basic(SECRET, CAM, to=["1.1.1.1"])).outcome is Outcome.UPDATED
+    publisher.faults = Faults()
+    restarted = Outbox(world.store, publisher, {ZONE}, world.clock, lambda: 1.0)
+    assert restarted.drain() == 1
+    assert agree(world, publisher)
+
+
+def test_a_lost_reply_converges() -> None:
+    publisher = FlakyPublisher(Faults(lost_reply=1))
+    world = make_world(make_host(), publisher=publisher)
+    world.service.update(basic(SECRET, CAM, to=["1.1.1.1"]))
+    assert (world.shown(), world.host().pending) == ("1.1.1.1", True)
+    world.service.update(basic(SECRET, CAM, to=["1.1.1.2"]))  # DNS is not where the row believes it is
+    publisher.faults = Faults()
+    world.clock.time += 9
+    world.outbox.drain()
+    assert agree(world, publisher)
+    assert world.shown() == "1.1.1.2"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_faulty_dns_converges(seed: int) -> None:
+    publisher = FlakyPublisher(Faults(throttled=0.3, unreachable=0.1, lost_reply=0.1), seed)
+    names = [Name(f"h{number}.{ZONE}") for number in range(6)]
+    world = make_world(*(make_host(name) for name in names), publisher=publisher)
+    for number in range(40):
+        name = names[number * 7 % 6]
+        request = basic(SECRET, name, username=name, to=[f"1.1.1.{number}"])
+        assert world.service.update(request).outcome is Outcome.UPDATED
+        if number % 3 == 0:
+            world.clock.time += 3
+            world.outbox.drain()
+    for _ in range(60):
+        world.clock.time += BACKOFF_CAP
+        world.outbox.drain()
+    assert agree(world, publisher)
+
+
+def test_a_store_that_fails_after_publishing_is_made_up_for() -> None:
+    publisher = FlakyPublisher()
+    world = make_world(pending(), publisher=publisher)
+    world.store.before_commit = lambda _: (_ for _ in ()).throw(StoreUnavailable("off"))
+    world.outbox.drain()
+    assert world.host().pending
+    world.store.before_commit = lambda _: None
+    world.outbox.drain()
+    assert agree(world, publisher)
+
+
+# --- drift
+
+
+@pytest.mark.parametrize("held", [ONE, TWO, THREE, None, RRset(99, ("192.0.2.1", "192.0.2.2"))])
+@pytest.mark.parametrize("published", [None, TWO])
+def test_whatever_dns_held_before_is_adopted(held: RRset | None, published: RRset | None) -> None:
+    publisher = FlakyPublisher()
+    publisher.set(KEY, held)
+    world = make_world(pending(published=published), pending(TV, TWO), publisher=publisher)
+    world.outbox.drain()
+    assert agree(world, publisher)
+
+
+def test_dns_is_read_first_and_then_the_row() -> None:
+    """A publisher that slept through two changes must not put its old value back."""
+    publisher = FlakyPublisher()
+    world = make_world(pending(), publisher=publisher)
+    stale = world.host()
+    world.service.update(basic(SECRET, CAM, to=["1.1.1.2"]))
+    world.service.update(basic(SECRET, CAM, to=["1.1.1.3"]))
+    publisher.history.clear()
+    world.outbox.publish([stale])
+    assert publisher.history == []
+    assert agree(world, publisher)
+
+
+def test_dns_that_moves_all_the_time_is_left_for_later() -> None:
+    publisher = FlakyPublisher()
+    world = make_world(pending(), publisher=publisher)
+    numbers = iter(range(1000))
+    publisher.before = lambda: publisher.set(KEY, RRset(60, (f"192.0.2.{next(numbers)}",)))
+    world.outbox.drain()
+    assert world.host().pending
+    publisher.before = lambda: None
+    world.clock.time += 1
+    world.outbox.drain()
+    assert agree(world, publisher)
+
+
+# --- what DNS will never take
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 64])
+def test_the_one_bad_change_is_found_and_all_others_are_published(count: int) -> None:
+    names = [Name(f"h{number:02}.{ZONE}") for number in range(count)]
+    for culprit in {names[0], names[count // 2], names[-1]}:
+        publisher = FlakyPublisher(rejected=[culprit])
+        world = make_world(*(pending(name) for name in names), publisher=publisher)
+        assert world.outbox.publish([world.host(name) for name in names]) == {RRsetKey(culprit, "A")}
+        assert {key.name for key in publisher.held} == set(names) - {culprit}
+        assert "not taken" in (world.host(culprit).rejected or "")
+        assert len(publisher.calls) <= 2 * count.bit_length() + 1
+        assert world.outbox.drain() == 0
+
+
+def test_several_bad_changes_are_found() -> None:
+    names = [Name(f"h{number}.{ZONE}") for number in range(9)]
+    publisher = FlakyPublisher(rejected=names[::2])
+    world = make_world(*(pending(name) for name in names), publisher=publisher)
+    world.outbox.drain()
+    assert {key.name for key in publisher.held} == set(names[1::2])
+    assert [name for name in names if world.host(name).rejected] == names[::2]
+
+
+def test_a_quarantine_that_lost_a_race_is_not_written() -> None:
+    publisher = FlakyPublisher(rejected=[CAM])
+    world = make_world(pending(), publisher=publisher)
+    stale = world.host()
+    world.put(pending(desired=TWO, version=1))
+    assert world.outbox.publish([stale]) == frozenset()
+    assert world.host().rejected is None
+    assert world.host().pending
+
+
+def test_a_bad_change_and_drift_in_one_batch() -> None:
+    publisher = FlakyPublisher(rejected=[TV])
+    publisher.set(KEY, THREE)
+    world = make_world(pending(), pending(TV), pending(NAS), publisher=publisher)
+    world.outbox.drain()
+    assert publisher.held == {KEY: ONE, RRsetKey(NAS, "A"): ONE}
+
+
+# --- compare and repair
+
+
+def broken() -> tuple[World, FlakyPublisher]:
+    publisher = FlakyPublisher()
+    world = make_world(
+        pending(published=ONE), pending(TV, None), pending(NAS, TWO, rejected="why"),
+        pending(Name(f"ok.{ZONE}"), published=ONE), publisher=publisher,
+    )  # fmt: skip
+    publisher.set(KEY, THREE)
+    publisher.set(RRsetKey(TV, "A"), TWO)
+    publisher.set(RRsetKey(Name(f"ok.{ZONE}"), "A"), ONE)
+    return world, publisher
+
+
+EXPECTED = {
+    Difference(KEY, ONE, THREE),
+    Difference(RRsetKey(TV, "A"), None, TWO),
+    Difference(RRsetKey(NAS, "A"), TWO, None, "why"),
+}
+
+
+def test_a_dry_run_shows_what_differs_and_touches_nothing() -> None:
+    world, publisher = broken()
+    held, commits = dict(publisher.held), world.store.commits
+    assert set(world.outbox.reconcile(repair=False)) == EXPECTED
+    assert (publisher.held, world.store.commits) == (held, commits)
+
+
+def test_a_repair_makes_dns_agree_and_clears_the_quarantine() -> None:
+    world, publisher = broken()
+    assert set(world.outbox.reconcile(repair=True)) == EXPECTED
+    assert agree(world, publisher)
+    assert world.host(NAS).rejected is None
+    assert list(world.outbox.reconcile(repair=True)) == []
+
+
+# --- how far behind
+
+
+def test_the_backlog_is_as_old_as_its_oldest_host() -> None:
+    publisher = FlakyPublisher(DOWN)
+    world = make_world(make_host(), make_host(TV), publisher=publisher)
+    assert world.outbox.backlog_age() == 0
+    for name in (CAM, TV):
+        world.service.update(basic(SECRET, name, username=name, to=["1.1.1.1"]))
+        world.clock.time += 30
+    assert world.clock.time == START + 60
+    assert world.outbox.backlog_age() == 60
+    publisher.faults = Faults()
+    world.outbox.drain()
+    assert world.outbox.backlog_age() == 0
+
+
+def test_where_dns_follows_the_store_nothing_is_ever_pending() -> None:
+    world = make_world(make_host())
+    world.service.update(basic(SECRET, CAM, to=["1.1.1.1"]))
+    assert (world.host().published, world.host().version) == (world.host().desired, 2)
+    assert world.outbox.drain() == 0
+
+
+def conflicts(_: Commit) -> None:
+    raise Conflict("moved")
+
+
+def test_marks_that_never_succeed_do_not_turn_for_ever() -> None:
+    publisher = FlakyPublisher()
+    world = make_world(pending(), publisher=publisher)
+    world.store.before_commit = conflicts
+    world.outbox.drain()
+    assert len(publisher.calls) < 20
