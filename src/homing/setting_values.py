@@ -5,6 +5,7 @@ Every reader raises InvalidInput with what was expected; lists are separated by 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_DIGITS = re.compile(r" *[0-9]{1,12} *")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -72,7 +74,10 @@ def path(value: Any) -> Path:
     """Read a path; `~` is the home directory."""
     if isinstance(value, Path):
         return value
-    return Path(text(value)).expanduser()
+    try:
+        return Path(text(value)).expanduser()
+    except (RuntimeError, ValueError):
+        raise InvalidInput(f"expected a path, not {_shown(value)}") from None
 
 
 def flag(value: Any) -> bool:
@@ -89,7 +94,7 @@ def whole_number(low: int, high: int) -> Callable[[Any], int]:
     """Return a reader for whole numbers within bounds."""
 
     def parse(value: Any) -> int:
-        number = int(value) if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() else value
+        number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
         if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
             raise InvalidInput(f"expected a whole number from {low} to {high}, not {_shown(value)}")
         return number
@@ -104,7 +109,7 @@ def seconds(low: int, high: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         if isinstance(value, str) and value.strip()[-1:] in _UNITS:
             amount, unit = value.strip()[:-1], value.strip()[-1]
-            if amount.isascii() and amount.isdigit():
+            if _DIGITS.fullmatch(amount):
                 return bounded(int(amount) * _UNITS[unit])
         return bounded(value)
 
@@ -185,7 +190,7 @@ def _entries(value: Any) -> list[str]:
 def _listen_address(entry: str) -> tuple[str, int]:
     host, colon, port = entry.rpartition(":")
     expected = f"expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080, not {_shown(entry)}"
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+    if not colon or not _DIGITS.fullmatch(port) or int(port) > 65_535:
         raise InvalidInput(expected)
     try:
         address = ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)

@@ -149,7 +149,8 @@ def load(
         try:
             values[name] = setting.metadata["parse"](raw)
         except InvalidInput as error:
-            problems += [f"{origin}: {name}: {line}" for line in str(error).splitlines()]
+            place = origin if origin.startswith(("--", PREFIX)) else f"{origin}: {name}"
+            problems += [f"{place}: {line}" for line in str(error).splitlines()]
     if not problems:
         problems += _contradictions(settings := Settings(**values))
     if problems:
@@ -175,6 +176,11 @@ def default_database(environment: Mapping[str, str] | None = None) -> Path:
     return Path(home) / "homing" / "homing.db"
 
 
+def flag_of(name: str) -> str:
+    """Return the flag of a setting."""
+    return "--zone" if name == "zones" else "--" + name.replace("_", "-")
+
+
 def _find(
     name: str,
     flags: Mapping[str, Any],
@@ -185,7 +191,7 @@ def _find(
 ) -> tuple[str, Any]:
     """Return where a setting was found, and its text or value. A secret may stand in a file of its own."""
     if flags.get(name) not in (None, ()):
-        return "--" + name.replace("_", "-"), flags[name]
+        return flag_of(name), flags[name]
     variable = PREFIX + name.upper()
     if variable in environment:
         return variable, environment[variable]
@@ -203,7 +209,9 @@ def _read_file(file: Path, problems: list[str]) -> Mapping[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         problems.append(f"{file}: cannot be read: {error.strerror}")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        problems.append(f"{file}: nested too deeply")
+    except ValueError as error:  # TOML's own error, text that is not UTF-8, a number of too many digits
         problems.append(f"{file}: {error}")
     return {}
 

@@ -158,7 +158,7 @@ def open_desk(settings: Settings) -> Desk:
     from homing.publishers.running_server import RunningServer
 
     clock = SystemClock()
-    store, zones = _open_store(settings, clock)
+    store, zones = _open_store(settings, clock, must_exist=True)
     try:
         served = {zone.name: make_zone(zone, serial=1) for zone in zones}
     except BaseException:
@@ -198,11 +198,15 @@ def make_zone(zone: ZoneSettings, serial: int) -> Zone:
         raise InvalidSettings([f"zone {zone.name}: {line}" for line in str(error).splitlines()]) from None
 
 
-def _open_store(settings: Settings, clock: SystemClock) -> tuple[SqliteStore, tuple[ZoneSettings, ...]]:
+def _open_store(
+    settings: Settings, clock: SystemClock, *, must_exist: bool = False
+) -> tuple[SqliteStore, tuple[ZoneSettings, ...]]:
     """Open the store. Without zones in the settings, those that it already serves are meant."""
     from homing.stores.sqlite import SqliteStore
 
     path = settings.database or default_database()
+    if must_exist and not settings.zones and not path.exists():
+        raise Refused(f"there is no store at {path} yet: `homing serve --zone home.example` makes it")
     store = SqliteStore(path, zones=[zone.name for zone in settings.zones], clock=clock)
     zones = settings.zones or tuple(zone_settings(name) for name in store.zones())
     if not zones:

@@ -115,7 +115,7 @@ def test_the_first_signed_change_pins_and_a_wrong_or_unchanging_one_does_not() -
     assert outcome(world, signed(OTHER_SECRET, to=["1.1.1.1"], at=START + 1)) is Outcome.NOT_AUTHENTICATED
     assert outcome(world, signed(SECRET, to=["8.8.8.8"], at=START + 1)) is Outcome.UNCHANGED
     assert outcome(world, legacy(SECRET)) is Outcome.UNCHANGED
-    assert outcome(world, signed(SECRET, to=["1.1.1.1"], at=START + 1)) is Outcome.UPDATED
+    assert outcome(world, signed(SECRET, to=["1.1.1.1"], at=START + 2)) is Outcome.UPDATED
     assert world.service.update(legacy(SECRET)) == STRANGER
     assert world.service.update(token()) == STRANGER
 

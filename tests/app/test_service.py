@@ -16,6 +16,7 @@ from homing.core.limits import Rate
 from homing.core.names import Name
 from homing.core.outcomes import HostOutcome, Outcome, RRsetOutcome
 from homing.core.records import RRset
+from homing.core.rows import ABSENT
 from homing.core.update import HostUpdate, SetPrefix, Withdraw
 from tests.app.builders import (
     CAM,
@@ -379,7 +380,7 @@ def test_the_owner_who_only_opens_the_group_is_fenced_too() -> None:
     request = basic(SECRET, TV, to=["1.1.1.1"])
     plan = world.service.plan(request, may_block=True)
     assert plan.commit is not None
-    assert plan.commit.expects == {make_host().key: 1, make_host(TV).key: 1}
+    assert plan.commit.expects == {make_host().key: 1, (CAM, "AAAA"): ABSENT, make_host(TV).key: 1}
 
 
 # --- budgets

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 POINTS: dict[str, tuple[Any, str, str]] = {
-    "decided": (Service, "carry_out", "before"),  # nothing is written yet
+    "decided": (Service, "begin", "before"),  # nothing is written yet
+    "submitted": (SqliteStore, "submit", "after"),  # the writer may have begun
     "written": (RowTransaction, "write", "after"),  # in an open transaction
     "before-commit": (RowTransaction, "finish", "after"),  # the serial has moved, too
     "after-commit": (GroupCommit, "_commit", "after"),  # durable, and nobody knows
-    "woken": (SqliteStore, "commit", "after"),  # the caller knows, DNS does not
+    "woken": (Service, "_proceed", "before"),  # whoever waited knows, DNS does not
     "publishing": (Zone, "apply", "before"),
     "applied": (Zone, "apply", "after"),
     "published": (Outbox, "publish", "after"),
@@ -101,11 +103,12 @@ def put(owner: Any, name: str, replacement: Any) -> None:
 def answer_first() -> None:
     """The order is wrong: "good" is said while the commit is still to come. Without a crash nobody would notice."""
     remembered: dict[Any, Any] = {}
-    load, finish = SqliteStore.load, RowTransaction.finish
+    load, submit, finish = SqliteStore.load, SqliteStore.submit, RowTransaction.finish
 
-    def commit(self: SqliteStore, commit: Any) -> None:
-        self.submit(commit)
+    def submit_and_forget(self: SqliteStore, commit: Any) -> Future[None]:
+        submit(self, commit)
         remembered.update({key_of(row): row for row in commit.puts})
+        return _done()
 
     def load_or_remember(self: SqliteStore, keys: Any) -> Any:
         return {**load(self, keys), **{key: remembered[key] for key in keys if key in remembered}}
@@ -114,7 +117,7 @@ def answer_first() -> None:
         time.sleep(0.005)
         finish(self)
 
-    put(SqliteStore, "commit", commit)
+    put(SqliteStore, "submit", submit_and_forget)
     put(SqliteStore, "load", load_or_remember)
     put(RowTransaction, "finish", finish_late)
     put(Outbox, "publish", lambda _self, _hosts: frozenset())
@@ -154,14 +157,21 @@ def serial_in_memory() -> None:
 
 def torn_write() -> None:
     """A request of two hosts is written as two: the second commits on its own, later."""
-    commit = SqliteStore.commit
+    submit = SqliteStore.submit
 
-    def one_by_one(self: SqliteStore, whole: Any) -> None:
-        for put in whole.puts:
-            commit(self, replace(whole, puts=(put,), expects={put.key: whole.expects[put.key]}))
+    def one_by_one(self: SqliteStore, whole: Any) -> Future[None]:
+        for row in whole.puts:
+            submit(self, replace(whole, puts=(row,), expects={row.key: whole.expects[row.key]})).result()
             time.sleep(0.002)
+        return _done()
 
-    put(SqliteStore, "commit", one_by_one)
+    put(SqliteStore, "submit", one_by_one)
+
+
+def _done() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future
 
 
 def no_sync() -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 HOMING = (sys.executable, "-m", "homing")
 START_SECONDS = 30.0
 RUN_SECONDS = 60.0
+INTERNAL = "--allow-internal"
+"""Loopback addresses are not global; no real host needs this."""
 
 _URL = re.compile(r"^  (https?)://(\S+):(\d+)$", re.MULTILINE)
 _DNS = re.compile(r"^  dns (\S+):(\d+) \(UDP and TCP\)$", re.MULTILINE)
@@ -71,6 +73,28 @@ def run(
         timeout=RUN_SECONDS,
         check=False,
     )
+
+
+def client(folder: Path, *command: str | Path, stdin: str = "", exit_code: int = 0) -> str:
+    """Run a client to its end, which is a good one unless told otherwise; return all that it prints."""
+    done = run(command, folder, stdin=stdin)
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def ok(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a command that must end well printed."""
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def refused(done: subprocess.CompletedProcess[str], exit_code: int, words: str) -> None:
+    """Check that a command ended with this code and said why, in clear lines of its own."""
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
 
 
 @dataclass(frozen=True)
@@ -160,6 +184,13 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+def update(server: Server, name: str, secret: str, address: str) -> str:
+    """Send a dyndns2 update; return the answer."""
+    need("curl")
+    url = f"{server.url}/nic/update?hostname={name}&myip={address}"
+    return run(["curl", "-gsS", "-u", f"{name}:{secret}", url], server.folder).stdout
 
 
 _PATIENT = ("+tries=2", "+time=3")

@@ -141,7 +141,7 @@ def test_once_shows_one_update_in_dns_and_ends_well(tmp_path: Path) -> None:
     "number",
     [
         signal.SIGINT,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.xfail(reason="the demo dies of SIGTERM and leaves its folder")),
+        signal.SIGTERM,
     ],
 )
 def test_a_signal_ends_it_and_leaves_no_file_and_no_process(tmp_path: Path, number: signal.Signals) -> None:

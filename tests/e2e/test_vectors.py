@@ -39,7 +39,7 @@ HOME_4, HOME_6 = "203.0.113.7", "2001:db8::7"
 SECRET = "SHARED_SECRET_1"
 ZONE_ID = "AIE8FCNN2NC9EU"
 
-CHECKIP = "<html><head><title>Current IP Check</title></head><body>Current IP Address: {}</body></html>"
+CHECKIP = "<html><head><title>Current IP Check</title></head><body>Current IP Address: {}</body></html>\r\n"
 MATCHES = "Your IP address matches the current Route53 DNS record."
 MISMATCH = "Validation hashes do not match."
 TWO_HOSTS = ("h1.dyn.example.com", "h2.dyn.example.com")

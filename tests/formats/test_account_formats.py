@@ -136,7 +136,7 @@ def test_a_sam_table_becomes_accounts_with_one_host_each() -> None:
 
 def test_a_label_without_a_zone_is_a_problem() -> None:
     imported = taken(sample("sam_scan.json"))
-    assert imported.problems == ("item 1 (test1): 'test1' is only a label: name the zone that it is in",)
+    assert imported.problems == ("item 1 (test1): 'test1' is only a label: name the zone that it is in (--zone)",)
 
 
 def test_a_user_twice_is_a_problem_unless_it_is_the_same_twice() -> None:

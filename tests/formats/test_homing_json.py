@@ -135,7 +135,10 @@ def test_the_sample_is_read() -> None:
         ({"hostname": "#u", "record_type": "#account", "password": "x", "hostnames": [[]]}, "what is not text"),
         ({"hostname": "#token-key", "record_type": "#secret", "secret": ""}, "the token key is empty"),
         ({"hostname": "a.b.", "record_type": "A", "desired": {"ttl": 1, "rdata": ["::1"]}}, "is no address for A"),
-        ({"hostname": "a.b.", "record_type": "A", "desired": {"ttl": True, "rdata": ["1.1.1.1"]}}, "desired is no RRset"),
+        (
+            {"hostname": "a.b.", "record_type": "A", "desired": {"ttl": True, "rdata": ["1.1.1.1"]}},
+            "desired is no RRset",
+        ),
         ({"hostname": "a.b.", "record_type": "A", "interface_identifier": "x"}, "not an interface identifier"),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 
 from homing.protocols.http import Request, Response, text
 from homing.runtimes.http_server import HttpLimits, HttpServer
+from homing.web.routes import Blocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -35,9 +36,10 @@ class Echo:
     reply: Callable[[Request], Response | Callable[[], Response]] = lambda request: text(200, "good 203.0.113.7\n")
     requests: list[Request] = field(default_factory=list)
 
-    def begin(self, request: Request) -> Response | Callable[[], Response]:
+    def begin(self, request: Request) -> Response | Blocking:
         self.requests.append(request)
-        return self.reply(request)
+        reply = self.reply(request)
+        return reply if isinstance(reply, Response) else Blocking(reply)
 
 
 @dataclass

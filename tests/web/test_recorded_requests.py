@@ -29,7 +29,7 @@ from tests.web.harness import (
 # --- every recorded request (tests/vectors/requests.json): status and body, first and again
 
 GET_REPLY = (200, message("success", "203.0.113.7"))
-PAGE = "<html><head><title>Current IP Check</title></head><body>Current IP Address: 203.0.113.7</body></html>"
+PAGE = "<html><head><title>Current IP Check</title></head><body>Current IP Address: 203.0.113.7</body></html>\r\n"
 MISMATCH = '{"return_status": "fail", "return_message": "Validation hashes do not match."}'
 
 

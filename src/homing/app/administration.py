@@ -15,10 +15,10 @@ from homing.core.errors import Conflict, Refused
 from homing.core.hosts import MARK_SECONDS, RECORD_TYPES, Host, RecordType
 from homing.core.names import get_zone_of
 from homing.core.records import RRset, RRsetKey
-from homing.core.rows import ABSENT, Commit, Row, RowKey, account_key, host_key, key_of, token_key_key
+from homing.core.rows import ABSENT, Commit, Row, RowKey, account_key, host_key, token_key_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from homing.app.ports import Clock, Entropy, Store
     from homing.app.publishing import Outbox
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from homing.core.update import Policy
 
 _ATTEMPTS = 8
+_LOADED_AT_ONCE = 90
 
 
 class Administration:
@@ -38,7 +39,7 @@ class Administration:
         outbox: Outbox | None,
         clock: Clock,
         entropy: Entropy,
-        zones: Container[Name],
+        zones: Collection[Name],
         policy: Policy,
         why_not: Callable[[RRsetKey], str | None],
     ) -> None:
@@ -58,33 +59,40 @@ class Administration:
     ) -> list[Host]:
         """Register a name; its families, and all hosts of its group, share one secret. Raises Refused."""
         self._check_name(hostname, record_types)
-        secret, grouped = self._secret_for(hostname, group)
-        policy = {"read_privilege": group is not None} | {k: v for k, v in policy.items() if v is not None}
+        member = next((host.key for host in self.hosts() if host.group == group), None) if group else None
+        keys = _families(hostname)
+        settings = {"read_privilege": group is not None} | {k: v for k, v in policy.items() if v is not None}
+        random_secret = self._new_secret()
 
         def add(rows: Mapping[RowKey, Row]) -> list[Row]:
-            hosts: list[Row] = []
-            for record_type in record_types:
-                old = rows.get(host_key(hostname, record_type))
-                if isinstance(old, Host) and not old.is_removed:
-                    raise Refused(f"{hostname} {record_type} is a host already; `homing host set` changes it")
-                fresh = Host(hostname=hostname, record_type=record_type, shared_secret=secret, group=group, **policy)
-                hosts.append(_in_place_of(old, fresh) if isinstance(old, Host) else fresh.next())
-            return hosts
+            families = [row for key in keys if isinstance(row := rows.get(key), Host) and not row.is_removed]
+            for host in families:
+                if host.record_type in record_types:
+                    raise Refused(f"{hostname} {host.record_type} is a host already; `homing host set` changes it")
+                if host.group != group:
+                    raise Refused(f"{hostname} {host.record_type} is in another group; its families share one secret")
+            sharing = [row for key in [member, *keys] if isinstance(row := rows.get(key or ("", "")), Host)]
+            secret = next((host.shared_secret for host in sharing if not host.is_removed), random_secret)
+            fresh = [
+                Host(hostname=hostname, record_type=one, shared_secret=secret, group=group, **settings)
+                for one in record_types
+            ]
+            return [_in_place_of(rows.get(host.key), host, shares=secret is not random_secret) for host in fresh]
 
-        keys = [host_key(hostname, record_type) for record_type in record_types]
-        return _only_hosts(self._change(keys, add, rests_on=[host.key for host in grouped]))
+        return _only_hosts(self._change(keys if member is None else [*keys, member], add))
 
     def set_host(self, hostname: Name, record_types: Sequence[RecordType] = RECORD_TYPES, **changes: Any) -> list[Host]:
         """Change the policy of a name's families. A new TTL shows in DNS at once. Raises Refused."""
 
         def change(rows: Mapping[RowKey, Row]) -> list[Row]:
-            return [self._with_ttl(host.next(**changes)) for host in _live(rows, hostname)]
+            hosts = [host.next(**changes) for host in _live(rows, hostname)]
+            return [self._with_ttl(host) for host in hosts] if "ttl" in changes else list(hosts)
 
         return _only_hosts(self._change([host_key(hostname, one) for one in record_types], change))
 
     def rotate(self, hostname: Name, overlap: int) -> list[Host]:
         """Give a host, and everything in its group, a new secret; the old one works on for `overlap` seconds."""
-        live = _live(self._load_name(hostname), hostname)
+        live = _live(self._load(_families(hostname)), hostname)
         members = [host for secret in {host.shared_secret for host in live} for host in self._store.find_group(secret)]
         keys = list(dict.fromkeys(host.key for host in members or live))
         secret = self._new_secret()
@@ -104,18 +112,28 @@ class Administration:
         return _only_hosts(self._change(list(keys), change))
 
     def remove_host(self, hostname: Name, record_types: Sequence[RecordType] = RECORD_TYPES) -> list[Host]:
-        """Take a name out of DNS. Its mark stays for 30 days, so that no old token can take it. Raises Refused."""
-        now = int(self._clock.now())
+        """Take a name out of DNS. Its mark stays for 30 days, so that no old token can take it. Raises Refused.
 
-        def change(rows: Mapping[RowKey, Row]) -> list[Row]:
-            return [
-                host.next(
-                    removed_at=now, desired=None, shared_secret="", previous_secret=None, group=None, rejected=None
-                )
-                for host in _live(rows, hostname)
+        Accounts lose the name with its last family, so that whoever gets it next does not share it with them.
+        """
+        now = self._clock.now()
+        named_by = [account_key(account.username) for account in self.accounts() if hostname in account.hostnames]
+
+        def remove(rows: Mapping[RowKey, Row]) -> list[Row]:
+            live = _live({key: row for key, row in rows.items() if isinstance(row, Host)}, hostname)
+            going: list[Row] = [_as_mark(host, now) for host in live if host.record_type in record_types]
+            if not going:
+                raise Refused(f"{hostname} has no such family")
+            if len(going) < len(live):
+                return going
+            accounts = [row for row in rows.values() if isinstance(row, Account)]
+            return going + [
+                account.next(hostnames=tuple(name for name in account.hostnames if name != hostname))
+                for account in accounts
             ]
 
-        return _only_hosts(self._change([host_key(hostname, one) for one in record_types], change))
+        keys = _families(hostname)
+        return _only_hosts(self._change([*keys, *named_by], remove))
 
     def hosts(self) -> Iterator[Host]:
         """Yield every host, in order of names."""
@@ -123,7 +141,7 @@ class Administration:
 
     def find_host(self, hostname: Name) -> list[Host]:
         """Return the families of a name. Raises Refused if there is none."""
-        return _live(self._load_name(hostname), hostname)
+        return _live(self._load(_families(hostname)), hostname)
 
     def purge_marks(self) -> int:
         """Delete the marks of hosts that were removed long ago; return how many."""
@@ -131,7 +149,7 @@ class Administration:
         old = [
             row
             for row in self._store.scan()
-            if isinstance(row, Host) and row.removed_at is not None and row.removed_at < before and not row.pending
+            if isinstance(row, Host) and row.removed_at is not None and row.removed_at < before and not row.published
         ]
         for host in old:
             self._store.commit(Commit((), {host.key: host.version}, deletes=(host.key,)))
@@ -179,17 +197,14 @@ class Administration:
 
     # --- what all of it rests on
 
-    def _change(
-        self,
-        keys: Sequence[RowKey],
-        decide: Callable[[Mapping[RowKey, Row]], list[Row]],
-        rests_on: Sequence[RowKey] = (),
-    ) -> list[Row]:
-        """Load, decide and commit, again while rows move; then make DNS show it."""
+    def _change(self, keys: Sequence[RowKey], decide: Callable[[Mapping[RowKey, Row]], list[Row]]) -> list[Row]:
+        """Load, decide and commit under the versions that were loaded, again while rows move; then publish."""
         for _ in range(_ATTEMPTS):
-            rows = self._store.load([*keys, *rests_on])
-            after = [self._as_committed(row) for row in decide({key: rows[key] for key in keys if key in rows})]
-            expects = {key: rows[key].version if key in rows else ABSENT for key in [*map(key_of, after), *rests_on]}
+            rows = self._load(keys)
+            after = [self._as_committed(row) for row in decide(rows)]
+            if len(after) > self._store.max_rows:
+                raise Refused(f"that would change {len(after)} rows at once; {self._store.max_rows} are possible")
+            expects = {key: rows[key].version if key in rows else ABSENT for key in keys}
             try:
                 self._store.commit(Commit(tuple(after), expects))
             except Conflict:
@@ -199,28 +214,22 @@ class Administration:
             return after
         raise Refused("its rows are being changed all the time; try again")
 
+    def _load(self, keys: Sequence[RowKey]) -> dict[RowKey, Row]:
+        rows: dict[RowKey, Row] = {}
+        for start in range(0, len(keys), _LOADED_AT_ONCE):
+            rows |= self._store.load(keys[start : start + _LOADED_AT_ONCE])
+        return rows
+
     def _as_committed(self, row: Row) -> Row:
         follows = self._outbox is None or self._outbox.follows_store
         return replace(row, published=row.desired) if isinstance(row, Host) and follows else row
 
-    def _load_name(self, hostname: Name) -> Mapping[RowKey, Row]:
-        return self._store.load([host_key(hostname, record_type) for record_type in RECORD_TYPES])
-
     def _check_name(self, hostname: Name, record_types: Iterable[RecordType]) -> None:
         if get_zone_of(hostname, self._zones) is None:
-            raise Refused(f"{hostname} is in no zone that is served; `homing config show` lists the zones")
+            raise Refused(f"{hostname} is in no zone that is served: {', '.join(sorted(self._zones))}")
         for record_type in record_types:
             if objection := self._why_not(RRsetKey(hostname, record_type)):
                 raise Refused(objection)
-
-    def _secret_for(self, hostname: Name, group: str | None) -> tuple[str, list[Host]]:
-        """Return the secret of the group, of the name's other family, or a new one; and the hosts that had it."""
-        if group is not None:
-            members = [host for host in self.hosts() if host.group == group]
-        else:
-            rows = self._load_name(hostname).values()
-            members = [row for row in rows if isinstance(row, Host) and not row.is_removed]
-        return (members[0].shared_secret, members[:1]) if members else (self._new_secret(), [])
 
     def _with_ttl(self, host: Host) -> Host:
         if host.desired is None:
@@ -242,6 +251,10 @@ class Administration:
         return new_secret(self._entropy.bytes(SECRET_RANDOM_BYTES))
 
 
+def _families(hostname: Name) -> list[RowKey]:
+    return [host_key(hostname, record_type) for record_type in RECORD_TYPES]
+
+
 def _live(rows: Mapping[RowKey, Row], hostname: Name) -> list[Host]:
     hosts = [row for row in rows.values() if isinstance(row, Host) and not row.is_removed]
     if not hosts:
@@ -249,9 +262,30 @@ def _live(rows: Mapping[RowKey, Row], hostname: Name) -> list[Host]:
     return hosts
 
 
-def _in_place_of(mark: Host, fresh: Host) -> Host:
+def _as_mark(host: Host, now: float) -> Host:
+    """What stays of a removed host; what was signed before can never be sent again, whoever has the name then."""
+    return host.next(
+        removed_at=int(now),
+        desired=None,
+        shared_secret="",
+        previous_secret=None,
+        group=None,
+        rejected=None,
+        signed_at=max(host.signed_at, int(now * 1000)),
+    )
+
+
+def _in_place_of(old: Row | None, fresh: Host, *, shares: bool) -> Host:
     """A name that was removed is made anew over its mark, of which DNS may still show the old address."""
-    return replace(fresh, version=mark.version + 1, published=mark.published)
+    if not isinstance(old, Host):
+        return fresh.next()
+    return replace(
+        fresh,
+        version=old.version + 1,
+        published=old.published,
+        signed_at=old.signed_at,
+        signed_only=fresh.signed_only or (shares and old.signed_only),
+    )
 
 
 def _only_hosts(rows: Sequence[Row]) -> list[Host]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,7 @@ class Authenticator:
         if isinstance(request.proof, Token) and self._token_key is None:
             keys.append(token_key_key())
         if request.identity is not None:
-            keys += [host_key(request.identity, record_type) for record_type in RECORD_TYPES]
+            keys += _family_keys(request.identity)
         return keys
 
     def authenticate(self, request: UpdateRequest, rows: Rows, *, may_block: bool) -> Authority | None:
@@ -98,15 +98,16 @@ class Authenticator:
                 account = rows.get(account_key(username)) if username else None
                 if isinstance(account, Account):
                     return self._by_account(account, proof, request.source, may_block=may_block)
-                if username and request.identity is None and self._has_slow_passwords():
-                    # A user that does not exist takes as long as one whose password is wrong.
-                    self._passwords.verify(_DUMMY_PASSWORD, proof.password, request.source, may_block=may_block)
+                if username and request.identity is None:
+                    self._take_long(proof, request.source, may_block=may_block)
             case Token() as proof:
                 return self._by_token(proof, request, rows)
         return self._by_secret(request, rows)
 
     def _by_account(self, account: Account, proof: Password, source: Address, *, may_block: bool) -> Authority | None:
         if not self._passwords.verify(account.password, proof.password, source, may_block=may_block):
+            if not credentials.is_slow(account.password):
+                self._take_long(proof, source, may_block=may_block)
             return None
         hostnames = frozenset(account.hostnames)
         key = account_key(account.username)
@@ -115,23 +116,30 @@ class Authenticator:
             f"account {account.username}", (key,), lambda host: host.hostname in hostnames, only_host=only_host
         )
 
+    def _take_long(self, proof: Password, source: Address, *, may_block: bool) -> None:
+        """A user that does not exist takes as long, and is limited as soon, as one whose password was imported."""
+        if self._has_slow_passwords():
+            self._passwords.verify(_DUMMY_PASSWORD, proof.password, source, may_block=may_block)
+
     def _by_secret(self, request: UpdateRequest, rows: Rows) -> Authority | None:
         """A host's shared secret also opens the hosts that have the same one: that is what makes a group."""
         now = int(self._clock.now())
         is_replayable = not isinstance(request.proof, SignedRequest | Password)
-        hosts = [host for host in hosts_of(request.identity, rows) if not (is_replayable and host.signed_only)]
+        hosts = hosts_of(request.identity, rows)
+        if is_replayable and is_pinned(hosts):
+            hosts = []
         secrets = list(dict.fromkeys(secret for host in hosts for secret in host.secrets(now)))
         known = [secret for secret in secrets or [_DUMMY_SECRET] if request.proof.matches(secret)]
         if not secrets or not known:
             return None
-        owners = [host for host in hosts if known[0] in host.secrets(now)]
 
         def may_update(host: Host) -> bool:
             if is_replayable and host.signed_only:
                 return False
-            return any(hmac.compare_digest(secret.encode(), known[0].encode()) for secret in host.secrets(now))
+            return any(credentials.is_same_secret(secret, known[0]) for secret in host.secrets(now))
 
-        return Authority(f"host {request.identity}", tuple(host.key for host in owners), may_update, tuple(owners))
+        owners = [host for host in hosts if may_update(host)]
+        return Authority(f"host {request.identity}", _family_keys(request.identity), may_update, tuple(owners))
 
     def _by_token(self, proof: Token, request: UpdateRequest, rows: Rows) -> Authority | None:
         key = self._token_key
@@ -145,8 +153,9 @@ class Authenticator:
             return None
         if get_zone_of(request.identity, frozenset(self._zone_ids.values())) != zone:
             return None
-        if any(host.signed_only and not host.is_removed for host in hosts_of(request.identity, rows)):
+        if is_pinned(hosts_of(request.identity, rows)):
             return None
+        rests_on += _family_keys(request.identity)
         return Authority(f"token {request.identity}", rests_on, lambda host: host.hostname == request.identity)
 
 
@@ -156,6 +165,15 @@ def hosts_of(hostname: Name | None, rows: Rows) -> list[Host]:
         return []
     found = (rows.get(host_key(hostname, record_type)) for record_type in RECORD_TYPES)
     return [row for row in found if isinstance(row, Host)]
+
+
+def is_pinned(hosts: Iterable[Host]) -> bool:
+    """Tell whether a name has moved on to signed requests: one of its families is enough."""
+    return any(host.signed_only and not host.is_removed for host in hosts)
+
+
+def _family_keys(hostname: Name | None) -> tuple[RowKey, ...]:
+    return () if hostname is None else tuple(host_key(hostname, record_type) for record_type in RECORD_TYPES)
 
 
 class SlowPasswords:

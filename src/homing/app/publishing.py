@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from homing.core.errors import Conflict, Drifted, PublishError, Rejected, StoreError, Throttled
+from homing.core.errors import Conflict, Drifted, PublishError, Rejected, StoreError, Throttled, Unreachable
 from homing.core.hosts import Host
 from homing.core.names import get_zone_of
 from homing.core.records import RRset, RRsetChange, RRsetKey
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 500
 """Changes in one call to a publisher."""
+LOADED_AT_ONCE = 90
 ROUNDS = 8
 """So often is a batch taken up again because DNS or its rows had moved, before it is left for later."""
 BACKOFF_FIRST, BACKOFF_CAP = 1.0, 300.0
@@ -47,10 +48,11 @@ class Difference:
 
 @dataclass(slots=True)
 class _Backoff:
-    """When a zone may be tried again, in seconds since 1970, and how often it failed."""
+    """When a zone may be tried again, in seconds since 1970, how often it failed, and whether DNS asked to wait."""
 
     failures: int = 0
     until: float = 0.0
+    is_asked: bool = False
 
 
 class Outbox:
@@ -78,17 +80,22 @@ class Outbox:
         """Whether DNS is a view of the store, so that what is committed is as good as published."""
         return self._publisher.follows_store
 
-    def publish(self, hosts: Sequence[Host]) -> frozenset[RRsetKey]:
-        """Publish hosts that were just committed; return those that DNS rejected. What fails stays pending.
+    def publish(self, hosts: Iterable[Host]) -> frozenset[RRsetKey]:
+        """Publish hosts that were committed; return those that DNS rejected. What fails stays pending.
 
-        Never raises for what DNS or the store does: the commit has been made, and the rest can be made up for.
+        A zone that DNS asked to leave alone for a while is left to `drain`. Never raises for what DNS or the store
+        does: the commit has been made, and the rest can be made up for.
         """
         rejected: set[RRsetKey] = set()
+        failing: set[Name] = set()
         for zone, batch in self._by_zone(hosts):
+            if zone in failing or self._asked_to_wait(zone):
+                continue
             try:
-                rejected |= self._publish_batch(zone, batch)
+                self._swap(zone, batch, {host.key: host.published for host in batch}, rejected)
                 self._note_success(zone)
             except PublishError as error:
+                failing.add(zone)
                 self._note_failure(zone, error)
             except StoreError as error:
                 log.warning("zone %s: published, but not noted in the store: %s", zone, error)
@@ -96,22 +103,27 @@ class Outbox:
 
     def drain(self, limit: int = 10_000) -> int:
         """Publish what is pending, except in zones that are backing off; return how many hosts were tried."""
-        now = self._clock.now()
-        hosts = [host for host in self._store.find_pending(limit) if self._is_due(host, now)]
+        hosts = [host for host in self._store.find_pending(limit) if self._is_due(host)]
         self.publish(hosts)
         return len(hosts)
 
     def backlog_age(self) -> int:
         """Return for how many seconds the oldest pending host has waited; 0 if none does. Raises StoreError."""
-        since = [host.last_updated or 0 for host in self._store.find_pending(1_000)]
-        return max(0, int(self._clock.now()) - min(since)) if since else 0
+        now = int(self._clock.now())
+        since = [host.removed_at or host.last_updated or now for host in self._store.find_pending(1_000)]
+        return max(0, now - min(since, default=now))
 
     def reconcile(self, *, repair: bool) -> Iterator[Difference]:
-        """Compare every host with DNS and yield what differs, repaired if `repair`. Raises PublishError, StoreError."""
-        hosts = (row for row in self._store.scan() if isinstance(row, Host))
-        for zone, batch in self._by_zone(hosts):
+        """Compare every host with DNS and yield what differs, repaired if `repair`. Raises PublishError, StoreError.
+
+        DNS is read first, and the row after it: a row that moved meanwhile has been published since.
+        """
+        scanned = (row for row in self._store.scan() if isinstance(row, Host))
+        for zone, batch in self._by_zone(scanned):
             held = self._publisher.read(zone, [host.key for host in batch])
             wrong = [host for host in batch if held[host.key] != host.desired]
+            if wrong:
+                wrong = [host for host in self._reload(wrong) if held[host.key] != host.desired]
             for host in wrong:
                 yield Difference(host.key, host.desired, held[host.key], host.rejected or "")
             if repair and wrong:
@@ -120,7 +132,7 @@ class Outbox:
     def _repair(self, zone: Name, wrong: Sequence[Host], held: Mapping[RRsetKey, RRset | None]) -> None:
         """A DNS that follows the store sees a row again when it is committed again; any other is told."""
         if not self.follows_store:
-            self._swap(zone, wrong, held)
+            self._swap(zone, wrong, held, set())
             return
         for host in wrong:
             with suppress(Conflict):  # it moved, and so it is being followed
@@ -128,54 +140,75 @@ class Outbox:
 
     # --- one zone
 
-    def _publish_batch(self, zone: Name, hosts: Sequence[Host]) -> set[RRsetKey]:
-        return self._swap(zone, hosts, {host.key: host.published for host in hosts})
+    def _swap(
+        self, zone: Name, hosts: Sequence[Host], held: Mapping[RRsetKey, RRset | None], rejected: set[RRsetKey]
+    ) -> None:
+        """Swap from what DNS holds to what the rows desire; go round again while either moves.
 
-    def _swap(self, zone: Name, hosts: Sequence[Host], held: Mapping[RRsetKey, RRset | None]) -> set[RRsetKey]:
-        """Swap from what DNS holds to what the rows desire; go round again while either moves."""
-        rejected: set[RRsetKey] = set()
+        What DNS rejects is added to `rejected` at once, so that it is known even if the rest fails.
+        """
         for _ in range(ROUNDS):
             if not hosts:
-                return rejected
+                return
             changes = [RRsetChange(host.key, held[host.key], host.desired) for host in hosts]
             try:
                 self._publisher.publish(zone, changes)
             except Drifted as drifted:
                 # What DNS holds is known now; what the row desires may have moved since: read DNS, then the row.
                 held = {**held, **drifted.held}
-                hosts = self._reload(host.key for host in hosts)
+                hosts = self._reload(hosts)
                 continue
             except Rejected as error:
-                return rejected | self._bisect(zone, hosts, held, error)
+                self._bisect(zone, hosts, held, rejected, error)
+                return
+            except Unreachable:
+                self._doubt(hosts)
+                raise
             moved = self._mark_published(hosts)
             held = {host.key: host.desired for host in moved}
-            hosts = self._reload(host.key for host in moved)
+            hosts = self._reload(moved)
         raise PublishError(f"zone {zone}: rows or DNS kept moving for {ROUNDS} rounds")
 
     def _bisect(
-        self, zone: Name, hosts: Sequence[Host], held: Mapping[RRsetKey, RRset | None], error: Rejected
-    ) -> set[RRsetKey]:
+        self,
+        zone: Name,
+        hosts: Sequence[Host],
+        held: Mapping[RRsetKey, RRset | None],
+        rejected: set[RRsetKey],
+        error: Rejected,
+    ) -> None:
         """One bad change must not hold up the others: halve the batch until it stands alone."""
         if len(hosts) == 1:
-            return self._quarantine(hosts[0], error)
+            if self._quarantine(hosts[0], error):
+                rejected.add(hosts[0].key)
+            return
         middle = len(hosts) // 2
-        return self._swap(zone, hosts[:middle], held) | self._swap(zone, hosts[middle:], held)
+        try:
+            self._swap(zone, hosts[:middle], held, rejected)
+        finally:  # what holds up one half says nothing of the other
+            self._swap(zone, hosts[middle:], held, rejected)
 
-    def _quarantine(self, host: Host, error: Rejected) -> set[RRsetKey]:
+    def _quarantine(self, host: Host, error: Rejected) -> bool:
         log.error("%s %s: DNS rejects %s: %s", host.hostname, host.record_type, host.desired, error)
         try:
             self._commit(host, host.next(rejected=str(error) or "rejected"))
         except Conflict:
-            return set()  # it has a newer address already, which the next drain publishes
-        return {host.key}
+            return False  # it has a newer address already, which the next drain publishes
+        return True
 
     def _mark_published(self, hosts: Sequence[Host]) -> list[Host]:
-        """Write down what DNS shows now; return the hosts whose rows have moved meanwhile."""
+        """Write down what DNS shows now; return the hosts whose rows have moved meanwhile.
+
+        A row that says so already is not written, but it is looked at again: a late swap may have undone a newer one.
+        """
         if self._publisher.follows_store:
             return []
         moved = []
+        marked = [host for host in hosts if host.published == host.desired and host.rejected is None]
+        versions = {row.key: row.version for row in self._reload(marked)}
+        moved += [host for host in marked if versions.get(host.key) != host.version]
         for host in hosts:
-            if host.published == host.desired and host.rejected is None:
+            if host in marked:
                 continue
             try:
                 self._commit(host, host.next(published=host.desired, rejected=None))
@@ -183,13 +216,25 @@ class Outbox:
                 moved.append(host)
         return moved
 
+    def _doubt(self, tried: Sequence[Host]) -> None:
+        """No answer came, and the swap may still land. Whose row has settled on another address is pending again."""
+        desired = {host.key: host.desired for host in tried}
+        for row in self._reload(tried):
+            if not row.pending and row.desired != desired[row.key]:
+                with suppress(StoreError):
+                    self._commit(row, row.next(published=desired[row.key]))
+
     def _commit(self, before: Host, after: Host) -> None:
         self._store.commit(Commit((after,), {before.key: before.version}))
 
-    def _reload(self, keys: Iterable[RRsetKey]) -> list[Host]:
-        wanted = list(keys)
-        rows = self._store.load(wanted)
-        return [row for key in wanted if isinstance(row := rows.get(key), Host)]
+    def _reload(self, hosts: Sequence[Host]) -> list[Host]:
+        """Return the hosts as they are now."""
+        found: list[Host] = []
+        for start in range(0, len(hosts), LOADED_AT_ONCE):
+            keys = [host.key for host in hosts[start : start + LOADED_AT_ONCE]]
+            rows = self._store.load(keys)
+            found += [row for key in keys if isinstance(row := rows.get(key), Host)]
+        return found
 
     # --- zones and their patience
 
@@ -205,9 +250,15 @@ class Outbox:
                 yield zone, batches.pop(zone)
         yield from batches.items()
 
-    def _is_due(self, host: Host, now: float) -> bool:
+    def _is_due(self, host: Host) -> bool:
         zone = get_zone_of(host.hostname, self._zones)
-        return zone is not None and self._backoff.get(zone, _Backoff()).until <= now
+        backoff = self._backoff.get(zone) if zone else None
+        return zone is not None and (backoff is None or backoff.until <= self._clock.now())
+
+    def _asked_to_wait(self, zone: Name) -> bool:
+        """Only what DNS itself asked for holds up a commit's own publishing: a client waits for that."""
+        backoff = self._backoff.get(zone)
+        return backoff is not None and backoff.is_asked and backoff.until > self._clock.now()
 
     def _note_success(self, zone: Name) -> None:
         if zone in self._backoff:
@@ -221,5 +272,6 @@ class Outbox:
             bound = min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(backoff.failures, 16))
             wait = max(bound * self._jitter(), error.retry_after if isinstance(error, Throttled) else 0.0)
             backoff.failures += 1
+            backoff.is_asked = isinstance(error, Throttled)
             backoff.until = self._clock.now() + wait
         log.warning("zone %s: not published, trying again in %.1f s: %s", zone, wait, error)

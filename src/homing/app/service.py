@@ -20,7 +20,7 @@ from homing.core.limits import Buckets, Rate
 from homing.core.names import get_zone_of, is_reserved
 from homing.core.outcomes import Answer, HostOutcome, Outcome, RRsetOutcome, merge
 from homing.core.rows import ABSENT, MAX_ROWS, Commit, RowKey, host_key
-from homing.core.update import Decision, HostUpdate, Policy, UpdateRequest, circumstances, decide
+from homing.core.update import Decision, HostUpdate, Policy, UpdateRequest, circumstances, decide, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterable
@@ -96,7 +96,11 @@ class Service:
 
     def update(self, request: UpdateRequest) -> Answer:
         """Do the whole of it. May block; a store that fails becomes an answer."""
-        step = self.begin(request, self.plan(request, may_block=True))
+        return self.carry_out(request, self.plan(request, may_block=True))
+
+    def carry_out(self, request: UpdateRequest, plan: Plan) -> Answer:
+        """Commit and publish what was planned, and wait for it."""
+        step = self.begin(request, plan)
         while isinstance(step, Committing):
             step.done.exception()  # waits
             step = step.proceed()
@@ -110,6 +114,7 @@ class Service:
             if authority is not None and authority.only_host is not None and _names_no_host(request):
                 request = _with_hostname(request, authority.only_host)
                 rows = self._store.load(self._keys(request))
+                authority = self._authenticator.authenticate(request, rows, may_block=may_block)
         except StoreError as error:
             return Plan(self._unavailable(str(error)))
         except TooManyFailures:
@@ -125,7 +130,7 @@ class Service:
         """Begin to commit what was planned; answer at once what needs no commit, or cannot have one."""
         if plan.commit is None:
             return self._publish(plan)
-        if wait := self._seconds_to_wait(plan.changed):
+        if attempts == ATTEMPTS and (wait := self._seconds_to_wait(plan.changed)):
             return self._unavailable("one host changes too often", wait)
         try:
             done = self._store.submit(plan.commit)
@@ -197,18 +202,22 @@ class Service:
             return Outcome.NOT_A_FQDN
         if get_zone_of(update.hostname, self._zones) is None:
             return Outcome.NO_SUCH_HOST
-        hosts = {host.record_type: host for host in hosts_of(update.hostname, rows)}
-        if request.creates:
+        known = hosts_of(update.hostname, rows)
+        hosts = {host.record_type: host for host in known if not host.is_removed}
+        if request.creates and len(hosts) == len(known):
             self._add_missing(update.hostname, update.wishes, hosts)
+        if not update.wishes:
+            kept = [host for host in hosts.values() if authority.may_update(host)]
+            return [keep(host) for host in kept] or Outcome.NO_SUCH_HOST
         wanted = [(hosts[record_type], wish) for record_type, wish in update.wishes.items() if record_type in hosts]
         if not wanted or not all(authority.may_update(host) for host, _ in wanted):
             return Outcome.NO_SUCH_HOST
         return [decide(host, wish, given) for host, wish in wanted]
 
     def _add_missing(self, hostname: Name, wanted: Collection[RecordType], hosts: dict[RecordType, Host]) -> None:
-        """Make the hosts that a valid ddupdate token asks for, unless the name is reserved or bears a mark."""
+        """Make the hosts that a valid ddupdate token asks for, unless the name is reserved."""
         zone = get_zone_of(hostname, self._zones)
-        if zone is None or is_reserved(hostname, zone) or any(host.is_removed for host in hosts.values()):
+        if zone is None or is_reserved(hostname, zone):
             return
         other = next(iter(hosts.values()), None)
         secret = other.shared_secret if other else new_secret(self._entropy.bytes(SECRET_RANDOM_BYTES))
@@ -254,18 +263,19 @@ class Service:
         """Take a token of the change budget for each RRset; return 0, or the seconds until there is one."""
         if self._changes is None:
             return 0
-        now = self._clock.now()
+        now, keys = self._clock.now(), [host.key for host in changed]
         with self._lock:
-            waits = [
-                0.0 if self._changes.take(host.key, now) else self._changes.seconds_until_one(host.key, now)
-                for host in changed
-            ]
-        return int(max(waits, default=0.0) + 0.999)
+            wait = max((self._changes.seconds_until_one(key, now) for key in keys), default=0.0)
+            if wait == 0.0:
+                for key in keys:
+                    self._changes.take(key, now)
+        return int(wait + 0.999)
 
     def _too_old(self, outcome: Outcome, request: UpdateRequest, rows: Rows, authority: Authority) -> Answer:
         """Tell a signed client the server's time and the newest change, so that it can ask again at once."""
         names = [update.hostname for update in request.updates] or [request.identity]
-        newest = max((host.signed_at for name in names for host in hosts_of(name, rows)), default=0)
+        hosts = [host for name in names for host in hosts_of(name, rows) if authority.may_update(host)]
+        newest = max((host.signed_at for host in hosts), default=0)
         return replace(self._answer(outcome, who=authority.who), signed_at=newest)
 
     def _unavailable(self, why: str, retry_after: int = RETRY_AFTER) -> Answer:

@@ -7,7 +7,6 @@ import logging
 import ssl
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,12 +54,12 @@ def demo(*, once: bool) -> None:
     from homing.runtimes.server import run
 
     logging.getLogger().addHandler(logging.NullHandler())
-    with tempfile.TemporaryDirectory(prefix="homing-demo-") as folder, suppress(KeyboardInterrupt):
+    with tempfile.TemporaryDirectory(prefix="homing-demo-") as folder:
         run(_demo(Path(folder), once=once))
 
 
 async def _demo(folder: Path, *, once: bool) -> None:
-    from homing.runtimes.server import running
+    from homing.runtimes.server import running, until_told
 
     certificate, key, authority = _make_certificate(folder)
     settings = Settings(
@@ -78,8 +77,7 @@ async def _demo(folder: Path, *, once: bool) -> None:
         if once:
             return
         click.echo(_lines(place))
-        with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
+        await until_told()
 
 
 def _zone() -> ZoneSettings:

@@ -8,7 +8,8 @@ def recipes(hostname: str, secret: str, server: str = "https://YOUR-SERVER") -> 
     return f"""\
 curl          curl -u '{hostname}:{secret}' '{server}/nic/update?hostname={hostname}'
 
-ddclient      protocol=dyndns2
+ddclient      use=web, web={server}/nic/checkip
+              protocol=dyndns2
               server={server.partition("://")[2]}
               ssl={"yes" if server.startswith("https") else "no"}
               login={hostname}
@@ -18,4 +19,6 @@ ddclient      protocol=dyndns2
 router        service: custom dyndns2    server: {server}/nic/update
               user: {hostname}    password: the secret    host: {hostname}
               in one line: {server}/nic/update?hostname={hostname}&myip=<ipaddr>
-"""
+
+To try it from this machine or a LAN, whose addresses are not global: homing host set {hostname} --allow-internal
+"""  # noqa: S608 - no SQL, though a client is told to update something

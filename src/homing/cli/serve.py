@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from homing import settings as settings_module
-from homing.settings import Settings
+from homing.core.records import RRsetKey
+from homing.setting_values import flag
+from homing.settings import Settings, flag_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,16 +18,30 @@ if TYPE_CHECKING:
     from homing.runtimes.server import Running
 
 
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_shown(*one) if isinstance(one, tuple) else str(one) for one in value) or "none"
+    return "none" if value is None else str(value)
+
+
 def _setting_options(command: Any) -> Any:
     """Make an option of every setting; flags win over the environment and homing.toml."""
     for setting in reversed(fields(Settings)):
         if setting.metadata["is_secret"]:
             continue  # the process list would show it
-        name = "--zone" if setting.name == "zones" else "--" + setting.name.replace("_", "-")
+        if setting.metadata["parse"] is flag:
+            options: dict[str, Any] = {"default": None}
+            declaration = f"{flag_of(setting.name)}/--no{flag_of(setting.name)[1:]}"
+        else:
+            options = {"metavar": "VALUE", "default": None}
+            declaration = flag_of(setting.name)
+        text = f"{setting.metadata['doc']} [default: {_default(setting.default)}]"
         is_list = isinstance(setting.default, tuple)
-        command = click.option(
-            name, setting.name, multiple=is_list, metavar="VALUE", help=setting.metadata["doc"], default=None
-        )(command)
+        command = click.option(declaration, setting.name, multiple=is_list, help=text, **options)(command)
     return command
 
 
@@ -71,6 +87,17 @@ def _hints(running: Running, file: Path | None) -> list[str]:
         hints.append(
             f"`homing host add cam.{machine.zones[0].name.rstrip('.')}` makes a host and prints how to update it"
         )
+    hints += [
+        f"{zone.name.rstrip('.')} is delegated to {name.rstrip('.')}, which has no address: set its ns or records"
+        for zone in machine.zones
+        for name in zone.ns
+        if (served := machine.publisher.get_zone_of(name)) is not None
+        and not (served.get(RRsetKey(name, "A")) or served.get(RRsetKey(name, "AAAA")))
+    ]
+    hints += [
+        f"{name.rstrip('.')} was served here before and is not now; name it too, if it should be"
+        for name in machine.store.former_zones()
+    ]
     if 53 not in {port for _, port in running.dns.addresses}:
         hints.append("resolvers ask port 53: set dns_listen, or forward the port")
     if not machine.settings.https_listen and not machine.settings.trusted_proxies:
@@ -80,7 +107,3 @@ def _hints(running: Running, file: Path | None) -> list[str]:
     if file is None:
         hints.append("write homing.toml for name servers, static records and limits: docs/reference/settings.md")
     return hints
-
-
-def _shown(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

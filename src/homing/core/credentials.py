@@ -61,7 +61,7 @@ class LegacyHash:
 
     def matches(self, secret: str) -> bool:
         """Tell whether the client knew `secret`."""
-        return _equal(legacy_hash(str(self.source), self.hostname_text, secret), self.digest.lower())
+        return is_same_secret(legacy_hash(str(self.source), self.hostname_text, secret), self.digest.lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class SignedRequest:
 
     def matches(self, secret: str) -> bool:
         """Tell whether the client knew `secret`."""
-        return _equal(sign(secret, self.signed_at, self.body), self.digest)
+        return is_same_secret(sign(secret, self.signed_at, self.body), self.digest)
 
     def is_in_window(self, now: float) -> bool:
         """Tell whether the client's clock agrees with `now` (seconds since 1970) within SIGNATURE_WINDOW."""
@@ -91,7 +91,7 @@ class Password:
 
     def matches(self, secret: str) -> bool:
         """Tell whether it is the shared secret of a host."""
-        return _equal(secret, self.password)
+        return is_same_secret(secret, self.password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Token:
 
     def matches(self, token_key: str) -> bool:
         """Tell whether it was made with the server's token key."""
-        return _equal(ddupdate_token(self.fqdn_text, self.zone_id, token_key), self.digest.lower())
+        return is_same_secret(ddupdate_token(self.fqdn_text, self.zone_id, token_key), self.digest.lower())
 
 
 Proof = LegacyHash | SignedRequest | Password | Token
@@ -112,12 +112,12 @@ Proof = LegacyHash | SignedRequest | Password | Token
 
 def legacy_hash(address_text: str, hostname_text: str, secret: str) -> str:
     """Return the awslabs hash, lower-case hex; the three texts without anything between them."""
-    return hashlib.sha256((address_text + hostname_text + secret).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_bytes(address_text + hostname_text + secret)).hexdigest()
 
 
 def sign(secret: str, signed_at: int, body: bytes) -> str:
     """Return the `v1` part of a Homing-Signature; `signed_at` is in milliseconds since 1970."""
-    return hmac.new(secret.encode(), b"%d." % signed_at + body, hashlib.sha256).hexdigest()
+    return hmac.new(_bytes(secret), b"%d." % signed_at + body, hashlib.sha256).hexdigest()
 
 
 _SIGNATURE = re.compile(r"t=([0-9]{1,15}),v1=([0-9a-fA-F]{64})")
@@ -138,7 +138,7 @@ def render_signature(secret: str, signed_at: int, body: bytes) -> str:
 
 def ddupdate_token(fqdn_text: str, zone_id: str, token_key: str) -> str:
     """Return the ddupdate token of a name, lower-case hex; fqdn as the client sends it."""
-    return hashlib.sha256((fqdn_text + zone_id + token_key).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_bytes(fqdn_text + zone_id + token_key)).hexdigest()
 
 
 # --- passwords of accounts, which are kept as hashes only
@@ -163,24 +163,25 @@ def verify_password(stored: str, password: str) -> bool:
     """Tell whether `password` is the one that `stored` was made of. What cannot be read matches nothing."""
     scheme, _, rest = stored.partition("$")
     if scheme == "sha256":
-        return _equal(rest, hashlib.sha256(password.encode("utf-8", "surrogatepass")).hexdigest())
+        return is_same_secret(rest, hashlib.sha256(_bytes(password)).hexdigest())
     if scheme == "scrypt":
         try:
             n, r, p, salt, digest = rest.split("$")
-            return _equal(digest, _scrypt(password, bytes.fromhex(salt), int(n), int(r), int(p)).hex())
-        except ValueError:
+            return is_same_secret(digest, _scrypt(password, bytes.fromhex(salt), int(n), int(r), int(p)).hex())
+        except (ValueError, TypeError, OverflowError):
             return False
     return False
 
 
 def _scrypt(password: str, salt: bytes, n: int = SCRYPT_N, r: int = SCRYPT_R, p: int = SCRYPT_P) -> bytes:
-    given = password.encode("utf-8", "surrogatepass")
-    return hashlib.scrypt(given, salt=salt, n=n, r=r, p=p, maxmem=_SCRYPT_MAXMEM, dklen=32)
+    return hashlib.scrypt(_bytes(password), salt=salt, n=n, r=r, p=p, maxmem=_SCRYPT_MAXMEM, dklen=32)
 
 
-def _equal(expected: str, given: str) -> bool:
+def is_same_secret(expected: str, given: str) -> bool:
     """Compare digests of both, so that neither length nor content shows in the time."""
-    return hmac.compare_digest(
-        hashlib.sha256(expected.encode("utf-8", "surrogatepass")).digest(),
-        hashlib.sha256(given.encode("utf-8", "surrogatepass")).digest(),
-    )
+    return hmac.compare_digest(hashlib.sha256(_bytes(expected)).digest(), hashlib.sha256(_bytes(given)).digest())
+
+
+def _bytes(text: str) -> bytes:
+    """Whatever a client or an old table holds has bytes, lone surrogates too."""
+    return text.encode("utf-8", "surrogatepass")

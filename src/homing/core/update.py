@@ -7,7 +7,7 @@ rows, asks `decide`, and commits what it says under the versions that it was dec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -91,6 +91,10 @@ class UpdateRequest:
 # --- the decision
 
 
+AHEAD = 500
+"""Milliseconds by which a client's clock may be ahead of ours without each of its polls being written down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the operator set for all hosts. Times are in seconds."""
@@ -134,7 +138,7 @@ def decide(host: Host, wish: Wish, given: Circumstances) -> Decision:
         return Decision(host, Outcome.LOCKED)
     if isinstance(wish, Withdraw) and not host.allow_offline:
         if wish.instead is None:
-            return Decision(host, Outcome.UNCHANGED)
+            return keep(host)
         wish = wish.instead
     address = _resolve(host, wish)
     if address is not None and not _is_allowed(host, wish, address, given.policy):
@@ -142,12 +146,16 @@ def decide(host: Host, wish: Wish, given: Circumstances) -> Decision:
     ttl = clamp_ttl(given.ttl, given.policy) if given.ttl is not None else host.ttl
     desired = None if address is None else RRset(_effective_ttl(ttl, given.policy), (str(address),))
     if desired == host.desired:
-        if host.rejected is not None:
-            return Decision(host, Outcome.PUBLISH_REJECTED)
-        return Decision(host, Outcome.UNCHANGED, _noted(host, given))
+        kept = keep(host)
+        return replace(kept, after=_noted(host, given)) if kept.outcome.is_success else kept
     if given.signed_at is not None and given.signed_at <= host.signed_at:
         return Decision(host, Outcome.STALE)
     return Decision(host, Outcome.UPDATED, _changed(host, desired, ttl, given))
+
+
+def keep(host: Host) -> Decision:
+    """Decide for an RRset that is to stay as it is. A quarantined one is never "unchanged": DNS does not show it."""
+    return Decision(host, Outcome.UNCHANGED if host.rejected is None else Outcome.PUBLISH_REJECTED)
 
 
 def clamp_ttl(ttl: int, policy: Policy) -> int:
@@ -189,13 +197,15 @@ def _effective_ttl(ttl: int | None, policy: Policy) -> int:
 
 
 def _changed(host: Host, desired: RRset | None, ttl: int | None, given: Circumstances) -> Host:
-    """A signed change sets `signed_at` to its own time and pins the host; any other raises it to the server's."""
+    """A signed change sets `signed_at` to its own time and pins the host; any other raises it past the server's."""
     is_signed = given.signed_at is not None
     return host.next(
         desired=desired,
         rejected=None,
         ttl=ttl,
-        signed_at=given.signed_at if given.signed_at is not None else max(host.signed_at, int(given.now * 1000)),
+        signed_at=given.signed_at
+        if given.signed_at is not None
+        else max(host.signed_at, int(given.now * 1000) + AHEAD),
         signed_only=host.signed_only or is_signed,
         last_accessed=str(given.source),
         last_checked=int(given.now),
@@ -204,10 +214,17 @@ def _changed(host: Host, desired: RRset | None, ttl: int | None, given: Circumst
 
 
 def _noted(host: Host, given: Circumstances) -> Host | None:
-    """Return the host with the poll written down, or None while the last note is young enough."""
-    if host.last_checked is not None and given.now - host.last_checked < given.policy.note_interval:
+    """Return the host with the poll written down, or None if that can wait.
+
+    A signed poll of a clock that is well ahead is always written down: it could be sent again after another protocol's
+    change, which is only as new as the server's clock and AHEAD.
+    """
+    signed_at = host.signed_at
+    if given.signed_at is not None and given.signed_at > max(given.now * 1000 + AHEAD, signed_at):
+        signed_at = given.signed_at
+    elif host.last_checked is not None and given.now - host.last_checked < given.policy.note_interval:
         return None
-    return host.next(last_accessed=str(given.source), last_checked=int(given.now))
+    return host.next(signed_at=signed_at, last_accessed=str(given.source), last_checked=int(given.now))
 
 
 def circumstances(request: UpdateRequest, now: float, policy: Policy) -> Circumstances:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from homing.core.accounts import Account, TokenKey, parse_username
-from homing.core.credentials import WEAK_LENGTH, hash_chosen
+from homing.core.credentials import WEAK_LENGTH, hash_chosen, is_same_secret
 from homing.core.errors import InvalidInput
 from homing.core.hosts import Host, RecordType
+from homing.core.records import RRsetKey
 from homing.core.rows import Row, RowKey, key_of
 
 if TYPE_CHECKING:
@@ -113,9 +114,10 @@ class Draft:
         return (*self._rows.values(), *accounts)
 
     def _compare_families(self) -> None:
-        for row in self._rows.values():
-            other = self._rows.get((row.hostname, "AAAA")) if isinstance(row, Host) and row.record_type == "A" else None
-            if isinstance(row, Host) and isinstance(other, Host) and other.shared_secret != row.shared_secret:
+        hosts = {row.key: row for row in self._rows.values() if isinstance(row, Host) and not row.is_removed}
+        for row in hosts.values():
+            other = hosts.get(RRsetKey(row.hostname, "AAAA")) if row.record_type == "A" else None
+            if other is not None and not is_same_secret(other.shared_secret, row.shared_secret):
                 self.warn(row.hostname, "A and AAAA have different secrets, so one request cannot set both")
 
 

@@ -99,7 +99,7 @@ def complete_hostname(text: str, zone: Name | None) -> Name:
     if "." in text:
         return parse_hostname(text)
     if zone is None:
-        raise InvalidInput(f"{shown(text)!r} is only a label: name the zone that it is in")
+        raise InvalidInput(f"{shown(text)!r} is only a label: name the zone that it is in (--zone)")
     return parse_hostname(f"{text}.{zone}")
 
 

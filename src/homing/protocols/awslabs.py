@@ -120,7 +120,9 @@ def _v3(asked: Asked, answer: Answer, address: str | None) -> tuple[int, str]:
             return 200, "Your IP address matches the current Route53 DNS record."
         case Outcome.NOT_AUTHENTICATED:
             return 401, "Validation hashes do not match."
-        case Outcome.NO_SUCH_HOST | Outcome.NOT_A_FQDN:
+        case Outcome.NOT_A_FQDN | Outcome.MALFORMED:
+            return 400, f"There was an issue finding or reading {asked.hostname_text} configuration"
+        case Outcome.NO_SUCH_HOST:
             return 403, f"There was an issue finding or reading {asked.hostname_text} configuration"
         case Outcome.LOCKED | Outcome.ADDRESS_NOT_ALLOWED | Outcome.NO_READ_PRIVILEGE:
             return 403, _v2(asked, answer, address)

@@ -32,7 +32,19 @@ PATHS = ("/nic/update", "/v3/update")
 MAX_HOSTNAMES = 20
 CHALLENGE = (("www-authenticate", 'Basic realm="Homing"'),)
 
-_ADDRESS_PARAMETERS = ("myip", "myipv4", "myipv6", "ip", "ipv4", "ipv6", "myip6", "ip6")
+_V4: tuple[RecordType, ...] = ("A",)
+_V6: tuple[RecordType, ...] = ("AAAA",)
+_ADDRESS_PARAMETERS: Mapping[str, tuple[RecordType, ...]] = {
+    "myip": RECORD_TYPES,
+    "ip": RECORD_TYPES,
+    "myipv4": _V4,
+    "ipv4": _V4,
+    "myipv6": _V6,
+    "ipv6": _V6,
+    "myip6": _V6,
+    "ip6": _V6,
+}
+"""Every spelling that some client sends, and the families that `preserve` in it means."""
 _CODES = {
     Outcome.NO_SUCH_HOST: "nohost",
     Outcome.LOCKED: "nohost",
@@ -61,7 +73,7 @@ def parse(request: Request, source: Address) -> Asked | Response:
         return challenge()
     parameters = request.parameters
     username_as_host = _parse_or_none(credentials.username)
-    hostnames = _hostnames(parameters, credentials.username if username_as_host else "")
+    hostnames = _hostnames(parameters, credentials.username)
     try:
         wishes, echo = _wishes(parameters, source)
         refusal = Outcome.TOO_MANY_HOSTS if len(hostnames) > MAX_HOSTNAMES else None
@@ -113,11 +125,13 @@ def _line(host: HostOutcome, echo: Mapping[RecordType, str]) -> str:
 def _hostnames(parameters: Mapping[str, str], username: str) -> list[str]:
     """Return the hostnames asked for; where none is, the user name (FRITZ!Box), else one empty text.
 
-    ddclient's easyDNS style puts the name into `host_id` and YES into `hostname`.
+    ddclient's easyDNS style puts the name into `host_id` and YES into `hostname`; DD-WRT sends the bare name as query.
     """
     given = parameters.get("hostname", "").strip()
     if given.upper() in ("", "YES"):
-        given = parameters.get("host_id", "").strip() or username or parameters.get("username", "")
+        bare = next((name for name, value in parameters.items() if not value and "." in name), "")
+        users = (name for name in (username, parameters.get("username", "")) if _parse_or_none(name))
+        given = parameters.get("host_id", "").strip() or bare or next(users, "")
     return [name for part in given.split(",") if (name := part.strip())] or [""]
 
 
@@ -130,20 +144,22 @@ def _parse_or_none(name: str) -> Name | None:
 
 def _wishes(parameters: Mapping[str, str], source: Address) -> tuple[dict[RecordType, Wish], dict[RecordType, str]]:
     """Return what is wished for each family, and how the client wrote it. Raises InvalidInput."""
-    given = [
-        value for name in _ADDRESS_PARAMETERS for part in parameters.get(name, "").split(",") if (value := part.strip())
-    ]
     sets: dict[RecordType, SetAddress | SetPrefix] = {}
     echo: dict[RecordType, str] = {}
-    for value in given:
-        if value.lower() == "preserve":
-            continue  # deSEC: leave that family alone, which is what not naming it means here
-        record_type, wish = _parse_wish(value)
-        if sets.setdefault(record_type, wish) != wish:
-            raise InvalidInput("two addresses of one family")
-        echo[record_type] = value
-    if not given:
+    preserved: set[RecordType] = set()
+    for name, families in _ADDRESS_PARAMETERS.items():
+        for part in parameters[name].split(",") if name in parameters else ():
+            value = part.strip()
+            if value.lower() == "preserve":  # deSEC: leave that family alone
+                preserved.update(families)
+            elif value:
+                record_type, wish = _parse_wish(value)
+                if sets.setdefault(record_type, wish) != wish:
+                    raise InvalidInput("two addresses of one family")
+                echo[record_type] = value
+    if not sets and record_type_of(source) not in preserved:
         sets[record_type_of(source)] = SetAddress(source)
+        echo[record_type_of(source)] = str(source)
     if parameters.get("offline", "").strip().upper() == "YES":
         return {record_type: Withdraw(sets.get(record_type)) for record_type in RECORD_TYPES}, echo
     return dict(sets), echo

@@ -13,7 +13,7 @@ from homing.protocols.http import Response, json_response, text
 if TYPE_CHECKING:
     from homing.core.addresses import Address
 
-_PAGE = "<html><head><title>Current IP Check</title></head><body>Current IP Address: {}</body></html>"
+_PAGE = "<html><head><title>Current IP Check</title></head><body>Current IP Address: {}</body></html>\r\n"
 
 
 def checkip(address: Address) -> Response:

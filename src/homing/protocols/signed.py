@@ -148,6 +148,8 @@ def _parse_update(members: Mapping[str, Any]) -> tuple[Name, tuple[HostUpdate, .
     entries = members["updates"]
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise InvalidInput("updates is not a list of objects")
+    if len(entries) > MAX_ROWS:
+        raise InvalidInput(f"more than {MAX_ROWS} hosts in one request")
     updates = tuple(_parse_host(entry) for entry in entries)
     if len({update.hostname for update in updates}) < len(updates):
         raise InvalidInput("a hostname stands in updates twice")

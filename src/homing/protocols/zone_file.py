@@ -10,6 +10,7 @@ Only records: no directives, no continuation lines, no owner left out. Whether t
 from __future__ import annotations
 
 import re
+import struct
 from typing import TYPE_CHECKING
 
 import dns.exception
@@ -61,12 +62,16 @@ def _parse_line(line: str, zone: Name, default_ttl: int) -> tuple[RRsetKey, int,
     owner = _parse_owner(owner_text, zone)
     try:
         found = dns.zonefile.read_rrsets("".join(rest), name=owner, rdclass=None, default_ttl=default_ttl, origin=zone)
-    except (dns.exception.DNSException, ValueError) as error:
+    except (dns.exception.DNSException, ValueError, ArithmeticError, struct.error) as error:
         raise InvalidInput(_reason(error)) from error
     if len(found) != 1:
         raise InvalidInput("holds no record")
     [rdata] = found[0]
-    return RRsetKey(owner, dns.rdatatype.to_text(found[0].rdtype)), found[0].ttl, _canonical(rdata)
+    try:
+        canonical = _canonical(rdata)
+    except (ValueError, ArithmeticError, struct.error) as error:  # dnspython reads some RDATA that it cannot encode
+        raise InvalidInput("cannot be encoded") from error
+    return RRsetKey(owner, dns.rdatatype.to_text(found[0].rdtype)), found[0].ttl, canonical
 
 
 def _parse_owner(text: str, zone: Name) -> Name:

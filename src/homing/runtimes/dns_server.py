@@ -69,7 +69,11 @@ class DnsServer:
         with ExitStack() as opened:
             pairs = []
             for host, port in self._listen:
-                pair = _open_pair(host, port)
+                try:
+                    pair = _open_pair(host, port)
+                except OSError as error:
+                    error.filename = f"{host} port {port}"
+                    raise
                 pairs.append(pair)
                 for sock in pair:
                     opened.callback(sock.close)

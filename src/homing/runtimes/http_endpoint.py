@@ -164,9 +164,10 @@ class Endpoint:
         head = [
             (b"content-type", response.content_type.encode("latin-1")),
             (b"content-length", b"%d" % len(body)),
-            _NO_STORE,
             *headers,
         ]
+        if not any(name == "cache-control" for name, _ in response.headers):
+            head.append(_NO_STORE)
         if response.headers:
             head += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         if self.stopping and not headers:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections import deque
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 FOLLOW_INTERVAL = 0.1
 """Seconds between two looks for what another process, such as the command line, has committed."""
 DRAIN_INTERVAL = 5.0
-PURGE_INTERVAL = 86_400.0
+DAY = 86_400.0
 
 log = logging.getLogger("homing.server")
 
@@ -54,7 +55,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         try:
             await dns.start()
         except OSError as error:
-            raise InvalidSettings([f"dns_listen: {error.strerror or error}"]) from None
+            raise InvalidSettings([f"dns_listen: {error.filename or ''} {error.strerror or error}"]) from None
         stack.push_async_callback(dns.stop)
         http = HttpServer(
             machine.application,
@@ -75,14 +76,18 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 
 async def serve(settings: Settings, started: Callable[[Running], None]) -> None:
     """Run until SIGINT or SIGTERM, telling `started` once everything listens."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     async with running(settings) as server:
         started(server)
-        await stop.wait()
+        await until_told()
         log.info("stopping")
+
+
+async def until_told() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
 
 
 def run(main: Coroutine[None, None, None]) -> None:
@@ -103,7 +108,8 @@ def _upkeep(machine: OneMachine) -> tuple[tuple[float, Callable[[], object]], ..
     return (
         (FOLLOW_INTERVAL, machine.publisher.follow_if_moved),
         (DRAIN_INTERVAL, machine.outbox.drain),
-        (PURGE_INTERVAL, machine.administration.purge_marks),
+        (DAY, machine.administration.purge_marks),
+        (DAY, lambda: deque(machine.outbox.reconcile(repair=True), maxlen=0)),
     )
 
 

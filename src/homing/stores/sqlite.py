@@ -122,6 +122,10 @@ class SqliteStore:
         """Return the zones that have serials here, with the serials they are at."""
         return {Name(name): serial for name, serial in self._read("SELECT name, serial FROM zones WHERE served")}
 
+    def former_zones(self) -> Sequence[Name]:
+        """Return the zones that were served before and are not now."""
+        return [Name(name) for (name,) in self._read("SELECT name FROM zones WHERE NOT served ORDER BY name")]
+
     def touch_zone(self, zone: Name, content_digest: str) -> None:
         """Move the zone's serial if its static content has another digest than the last time it was touched."""
         self._writer.submit(lambda transaction: transaction.touch_zone(zone, content_digest)).result()

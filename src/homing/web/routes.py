@@ -98,22 +98,23 @@ class Application:
         return _with_log(result, source) if isinstance(result, Response) and "client" not in result.log else result
 
     def _route(self, request: Request, source: Address) -> Result:
-        if request.path == "/healthz":
-            return self._answer_health()
         if not request.path.startswith("/"):
             raise BadRequest("the target is no path")
         is_ddupdate = ddupdate.is_ddupdate(request)
         for path in (request.path, _without_stage(request.path)):
+            if path == "/healthz":
+                return self._answer_health()
             is_awslabs = path == "/" and not is_ddupdate and awslabs.is_awslabs(request)
             if not self._has_key(request, is_awslabs=is_awslabs):
-                return json_response(403, {"message": "Forbidden"}, outcome="API key refused")
+                return Response(403, b'{"message":"Forbidden"}', "application/json", log={"outcome": "API key refused"})
             if is_ddupdate:
                 return self._ddupdate(request, source)
             if is_awslabs:
                 return self._awslabs(request, source)
             if (found := self._match(path, request, source)) is not None:
                 return found
-        return text(404, "not found\n")
+        # Some protocols that are not spoken here carry a token in the path.
+        return text(404, "not found\n", path="-", outcome="no such path")
 
     def _match(self, path: str, request: Request, source: Address) -> Result | None:
         match path:
@@ -127,7 +128,7 @@ class Application:
                 return reflector.checkip(source)
             case "/ip" | "/myip":
                 return reflector.as_json(source) if _wants_json(request) else reflector.bare(source)
-            case "/":
+            case "/" if path == request.path and not request.query and request.method == "GET":
                 return text(200, _GREETING)
         return None
 
@@ -193,7 +194,7 @@ class Application:
         if key is None or not (is_awslabs or self._access.api_key_paths == "all"):
             return True
         given = request.header("x-api-key") or ""
-        return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), key.encode())
+        return hmac.compare_digest(given.encode("latin-1", "replace"), key.encode())
 
 
 def _wait(step: Answer | Committing, finish: Callable[[Answer], Response]) -> Response | Waiting:
@@ -209,7 +210,7 @@ def _without_stage(path: str) -> str:
 
 
 def _wants_json(request: Request) -> bool:
-    return "application/json" in (request.header("accept") or "")
+    return any(name == "accept" and "application/json" in value for name, value in request.headers)
 
 
 def _with_outcome(response: Response, update: UpdateRequest, answer: Answer, protocol: str) -> Response:
