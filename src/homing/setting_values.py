@@ -200,4 +200,7 @@ def _listen_address(entry: str) -> tuple[str, int]:
 
 
 def _shown(value: Any) -> str:
-    return repr(value)[:60]
+    try:
+        return repr(value)[:60]
+    except ValueError:  # more digits than Python writes
+        return "a number of too many digits"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.app.service import ATTEMPTS, RETRY_AFTER
+from homing.app.planning import RETRY_AFTER
+from homing.app.service import ATTEMPTS
 from homing.core.errors import Conflict, StoreDamaged, StoreUnavailable
 from homing.core.hosts import Host
 from homing.core.limits import Rate

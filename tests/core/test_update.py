@@ -16,7 +16,6 @@ from homing.core.names import Name
 from homing.core.outcomes import Outcome
 from homing.core.records import RRset
 from homing.core.update import (
-    AHEAD,
     Circumstances,
     Decision,
     Policy,
@@ -112,7 +111,7 @@ def test_every_decision_keeps_the_rules(case: tuple[Host, Wish, Circumstances]) 
         assert after == host.next(**noted)
         if after.signed_at != host.signed_at:
             assert given_.signed_at is not None
-            assert after.signed_at == given_.signed_at > given_.now * 1000 + AHEAD
+            assert after.signed_at == given_.signed_at > given_.now * 1000
 
 
 @given(cases())
@@ -144,7 +143,7 @@ def test_a_signed_change_pins_and_is_newer_than_any_before(case: tuple[Host, Wis
         assert given_.signed_at > host.signed_at
         assert (decision.after.signed_at, decision.after.signed_only) == (given_.signed_at, True)
     else:
-        assert decision.after.signed_at == max(host.signed_at, NOW * 1000 + AHEAD)
+        assert decision.after.signed_at == max(host.signed_at, NOW * 1000)
         assert decision.after.signed_only == host.signed_only
 
 

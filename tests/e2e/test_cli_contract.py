@@ -138,7 +138,8 @@ def test_a_port_that_is_taken_is_told_in_one_line(server: Server, tmp_path: Path
 
 def test_without_a_zone_it_says_how_to_name_one(tmp_path: Path) -> None:
     done = homing(tmp_path, "host", "list", "--database", tmp_path / "new.db")
-    refused(done, 1, "no zone is named yet: `homing serve --zone home.example`")
+    refused(done, 1, "yet: `homing serve --zone home.example` makes it")
+    assert not (tmp_path / "new.db").exists()
 
 
 # --- JSON

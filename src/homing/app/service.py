@@ -11,16 +11,11 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from homing.app.authentication import Authority, Rows, TooManyFailures, WouldBlock, hosts_of
-from homing.core.addresses import describe, is_global, parse_address
-from homing.core.credentials import SECRET_RANDOM_BYTES, SignedRequest, new_secret
+from homing.app.authentication import WouldBlock
+from homing.app.planning import Plan, Planner, find_culprit
 from homing.core.errors import Conflict, StoreError
-from homing.core.hosts import RECORD_TYPES, Host, RecordType
 from homing.core.limits import Buckets, Rate
-from homing.core.names import get_zone_of, is_reserved
-from homing.core.outcomes import Answer, HostOutcome, Outcome, RRsetOutcome, merge
-from homing.core.rows import ABSENT, MAX_ROWS, Commit, RowKey, host_key
-from homing.core.update import Decision, HostUpdate, Policy, UpdateRequest, circumstances, decide, keep
+from homing.core.outcomes import Answer, HostOutcome, Outcome, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterable
@@ -29,31 +24,13 @@ if TYPE_CHECKING:
     from homing.app.authentication import Authenticator
     from homing.app.ports import Clock, Entropy, Store
     from homing.app.publishing import Outbox
+    from homing.core.hosts import Host
     from homing.core.names import Name
     from homing.core.records import RRsetKey
-    from homing.core.update import Circumstances
+    from homing.core.update import Policy, UpdateRequest
 
 ATTEMPTS = 16
-RETRY_AFTER = 5
-"""Seconds that a client is asked to wait when nothing can be done now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done for a request: the answer if it succeeds, and what to commit and publish before it."""
-
-    answer: Answer
-    commit: Commit | None = None
-    changed: tuple[Host, ...] = ()
-    """Hosts whose RRset the commit changes, as they will be."""
-    behind: tuple[Host, ...] = ()
-    """Hosts that already desire what is asked, but DNS does not show it yet."""
-    authority: Authority | None = None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the answer can be given at once."""
-        return self.commit is None and not self.behind
+"""So often is a request planned anew because its rows have moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +58,16 @@ class Service:
     ) -> None:
         self._store = store
         self._outbox = outbox
-        self._authenticator = authenticator
         self._clock = clock
-        self._entropy = entropy
-        self._zones = zones
-        self._policy = policy
+        self._planner = Planner(
+            store=store,
+            authenticator=authenticator,
+            clock=clock,
+            entropy=entropy,
+            zones=zones,
+            policy=policy,
+            follows_store=outbox.follows_store,
+        )
         self._changes = Buckets(change_rate) if change_rate else None
         self._lock = threading.Lock()
 
@@ -98,6 +80,10 @@ class Service:
         """Do the whole of it. May block; a store that fails becomes an answer."""
         return self.carry_out(request, self.plan(request, may_block=True))
 
+    def plan(self, request: UpdateRequest, *, may_block: bool) -> Plan:
+        """Load, authenticate and decide; see `Planner.plan`. Raises WouldBlock."""
+        return self._planner.plan(request, may_block=may_block)
+
     def carry_out(self, request: UpdateRequest, plan: Plan) -> Answer:
         """Commit and publish what was planned, and wait for it."""
         step = self.begin(request, plan)
@@ -106,36 +92,16 @@ class Service:
             step = step.proceed()
         return step
 
-    def plan(self, request: UpdateRequest, *, may_block: bool) -> Plan:
-        """Load, authenticate and decide. Raises WouldBlock if `may_block` is False; a failing store is an answer."""
-        try:
-            rows = self._store.load(self._keys(request))
-            authority = self._authenticator.authenticate(request, rows, may_block=may_block)
-            if authority is not None and authority.only_host is not None and _names_no_host(request):
-                request = _with_hostname(request, authority.only_host)
-                rows = self._store.load(self._keys(request))
-                authority = self._authenticator.authenticate(request, rows, may_block=may_block)
-        except StoreError as error:
-            return Plan(self._unavailable(str(error)))
-        except TooManyFailures:
-            return Plan(self._unavailable("too many wrong passwords came from there"))
-        if authority is None:
-            return Plan(self._answer(Outcome.NOT_AUTHENTICATED))
-        given = circumstances(request, self._clock.now(), self._policy)
-        if isinstance(request.proof, SignedRequest) and not request.proof.is_in_window(given.now):
-            return Plan(self._too_old(Outcome.SKEWED, request, rows, authority))
-        return self._decide(request, rows, authority, given)
-
     def begin(self, request: UpdateRequest, plan: Plan, attempts: int = ATTEMPTS) -> Answer | Committing:
         """Begin to commit what was planned; answer at once what needs no commit, or cannot have one."""
         if plan.commit is None:
             return self._publish(plan)
         if attempts == ATTEMPTS and (wait := self._seconds_to_wait(plan.changed)):
-            return self._unavailable("one host changes too often", wait)
+            return self._planner.unavailable("one host changes too often", wait)
         try:
             done = self._store.submit(plan.commit)
         except StoreError as error:
-            return self._unavailable(str(error))
+            return self._planner.unavailable(str(error))
         return Committing(done, lambda: self._proceed(request, plan, done, attempts))
 
     def _proceed(self, request: UpdateRequest, plan: Plan, done: Future[None], attempts: int) -> Answer | Committing:
@@ -146,13 +112,13 @@ class Service:
         if not isinstance(error, StoreError):
             raise error
         if not isinstance(error, Conflict):
-            return self._unavailable(str(error))
+            return self._planner.unavailable(str(error))
         if attempts == 1:
-            return self._unavailable("its rows changed faster than it could be decided")
+            return self._planner.unavailable("its rows changed faster than it could be decided")
         try:
             return self.begin(request, self.plan(request, may_block=False), attempts - 1)
         except WouldBlock:
-            return self._unavailable("its account changed meanwhile")
+            return self._planner.unavailable("its account changed meanwhile")
 
     def list_group(self, request: UpdateRequest) -> Answer:
         """Return the group of the host as whose owner the client speaks. Reads only; a failing store is an answer."""
@@ -165,91 +131,8 @@ class Service:
         try:
             group = self._store.find_group(me.shared_secret)
         except StoreError as error:
-            return self._unavailable(str(error))
+            return self._planner.unavailable(str(error))
         return replace(plan.answer, group=tuple(host for host in group if host.read_privilege))
-
-    # --- planning
-
-    def _keys(self, request: UpdateRequest) -> list[RowKey]:
-        """Return the keys of everything that the request may rest on, each once, to be loaded in one call."""
-        keys = self._authenticator.keys(request)
-        for update in request.updates:
-            if update.hostname is not None:
-                keys += [host_key(update.hostname, record_type) for record_type in RECORD_TYPES]
-        return list(dict.fromkeys(keys))
-
-    def _decide(self, request: UpdateRequest, rows: Rows, authority: Authority, given: Circumstances) -> Plan:
-        decisions: dict[RRsetKey, Decision] = {}
-        hosts: list[HostOutcome] = []
-        for update in request.updates:
-            decided = request.refusal or self._decide_host(update, request, rows, authority, given)
-            hosts.append(_outcome_of(update, decided))
-            if not isinstance(decided, Outcome):
-                decisions |= {decision.host.key: decision for decision in decided}
-        outcome = merge([host.outcome for host in hosts])
-        if outcome is Outcome.STALE:
-            return Plan(self._too_old(outcome, request, rows, authority))
-        answer = self._answer(outcome, tuple(hosts), authority.who, _culprit(hosts))
-        if not outcome.is_success:
-            return Plan(answer)
-        return self._plan_commit(decisions.values(), answer, rows, authority)
-
-    def _decide_host(
-        self, update: HostUpdate, request: UpdateRequest, rows: Rows, authority: Authority, given: Circumstances
-    ) -> list[Decision] | Outcome:
-        """Decide each RRset of one hostname. A family that the host does not have is left out, if it has another."""
-        if update.hostname is None:
-            return Outcome.NOT_A_FQDN
-        if get_zone_of(update.hostname, self._zones) is None:
-            return Outcome.NO_SUCH_HOST
-        known = hosts_of(update.hostname, rows)
-        hosts = {host.record_type: host for host in known if not host.is_removed}
-        if request.creates and len(hosts) == len(known):
-            self._add_missing(update.hostname, update.wishes, hosts)
-        if not update.wishes:
-            kept = [host for host in hosts.values() if authority.may_update(host)]
-            return [keep(host) for host in kept] or Outcome.NO_SUCH_HOST
-        wanted = [(hosts[record_type], wish) for record_type, wish in update.wishes.items() if record_type in hosts]
-        if not wanted or not all(authority.may_update(host) for host, _ in wanted):
-            return Outcome.NO_SUCH_HOST
-        return [decide(host, wish, given) for host, wish in wanted]
-
-    def _add_missing(self, hostname: Name, wanted: Collection[RecordType], hosts: dict[RecordType, Host]) -> None:
-        """Make the hosts that a valid ddupdate token asks for, unless the name is reserved."""
-        zone = get_zone_of(hostname, self._zones)
-        if zone is None or is_reserved(hostname, zone):
-            return
-        other = next(iter(hosts.values()), None)
-        secret = other.shared_secret if other else new_secret(self._entropy.bytes(SECRET_RANDOM_BYTES))
-        for record_type in wanted:
-            hosts.setdefault(
-                record_type,
-                Host(hostname=hostname, record_type=record_type, shared_secret=secret, comment="made by a token"),
-            )
-
-    def _plan_commit(self, decisions: Collection[Decision], answer: Answer, rows: Rows, authority: Authority) -> Plan:
-        changed = tuple(
-            self._as_committed(decision.after)
-            for decision in decisions
-            if decision.after is not None and decision.outcome is Outcome.UPDATED
-        )
-        unchanged = [decision for decision in decisions if decision.outcome is Outcome.UNCHANGED]
-        noted = tuple(self._as_committed(decision.after) for decision in unchanged if decision.after is not None)
-        behind = tuple(host for d in unchanged if (host := d.after or d.host).pending)
-        answer = replace(answer, note=_note(changed, self._policy)) if changed else answer
-        after = changed + noted
-        if not after:
-            return Plan(answer, behind=behind, authority=authority)
-        if len(after) > MAX_ROWS:
-            return Plan(replace(answer, outcome=Outcome.MALFORMED, culprit=f"more than {MAX_ROWS} rows"))
-        fenced: list[RowKey] = [*authority.rests_on, *(decision.host.key for decision in decisions)]
-        expects = {key: rows[key].version if key in rows else ABSENT for key in fenced}
-        return Plan(answer, Commit(after, expects), changed, behind, authority)
-
-    def _as_committed(self, host: Host) -> Host:
-        return replace(host, published=host.desired) if self._outbox.follows_store else host
-
-    # --- answers
 
     def _publish(self, plan: Plan) -> Answer:
         """Make DNS show what was committed. What DNS will not take is told; what it cannot take yet is retried."""
@@ -257,7 +140,7 @@ class Service:
         if not rejected:
             return plan.answer
         hosts = tuple(_with_rejections(host, rejected) for host in plan.answer.hosts)
-        return replace(plan.answer, outcome=Outcome.PUBLISH_REJECTED, hosts=hosts, culprit=_culprit(hosts))
+        return replace(plan.answer, outcome=Outcome.PUBLISH_REJECTED, hosts=hosts, culprit=find_culprit(hosts))
 
     def _seconds_to_wait(self, changed: Iterable[Host]) -> int:
         """Take a token of the change budget for each RRset; return 0, or the seconds until there is one."""
@@ -271,54 +154,6 @@ class Service:
                     self._changes.take(key, now)
         return int(wait + 0.999)
 
-    def _too_old(self, outcome: Outcome, request: UpdateRequest, rows: Rows, authority: Authority) -> Answer:
-        """Tell a signed client the server's time and the newest change, so that it can ask again at once."""
-        names = [update.hostname for update in request.updates] or [request.identity]
-        hosts = [host for name in names for host in hosts_of(name, rows) if authority.may_update(host)]
-        newest = max((host.signed_at for host in hosts), default=0)
-        return replace(self._answer(outcome, who=authority.who), signed_at=newest)
-
-    def _unavailable(self, why: str, retry_after: int = RETRY_AFTER) -> Answer:
-        return replace(self._answer(Outcome.UNAVAILABLE, culprit=why), retry_after=retry_after)
-
-    def _answer(
-        self,
-        outcome: Outcome,
-        hosts: tuple[HostOutcome, ...] = (),
-        who: str | None = None,
-        culprit: str | None = None,
-    ) -> Answer:
-        return Answer(outcome, hosts, who, culprit, server_time=int(self._clock.now() * 1000))
-
-
-def _names_no_host(request: UpdateRequest) -> bool:
-    return len(request.updates) == 1 and not request.updates[0].text
-
-
-def _with_hostname(request: UpdateRequest, hostname: Name) -> UpdateRequest:
-    update = replace(request.updates[0], hostname=hostname, text=hostname)
-    return replace(request, updates=(update,))
-
-
-def _outcome_of(update: HostUpdate, decided: list[Decision] | Outcome) -> HostOutcome:
-    name = update.hostname or update.text
-    if isinstance(decided, Outcome):
-        return HostOutcome(name, decided)
-    rrsets = tuple(
-        RRsetOutcome(d.host.record_type, d.outcome, (d.after or d.host).ip_address if d.outcome.is_success else None)
-        for d in decided
-    )
-    return HostOutcome(name, merge([one.outcome for one in rrsets]), rrsets)
-
-
-def _note(changed: Iterable[Host], policy: Policy) -> str | None:
-    """A private address in a public zone is published, since its host allows it; the operator is told."""
-    for host in changed:
-        address = parse_address(host.ip_address) if host.ip_address else None
-        if address is not None and not is_global(address, policy.public_networks):
-            return f"{address} is not global: {describe(address) or 'special'}"
-    return None
-
 
 def _with_rejections(host: HostOutcome, rejected: Collection[RRsetKey]) -> HostOutcome:
     rrsets = tuple(
@@ -326,7 +161,3 @@ def _with_rejections(host: HostOutcome, rejected: Collection[RRsetKey]) -> HostO
         for one in host.rrsets
     )
     return replace(host, outcome=merge([one.outcome for one in rrsets]), rrsets=rrsets)
-
-
-def _culprit(hosts: Iterable[HostOutcome]) -> str | None:
-    return next((f"{host.hostname}: {host.outcome.value}" for host in hosts if not host.outcome.is_success), None)

@@ -91,10 +91,6 @@ class UpdateRequest:
 # --- the decision
 
 
-AHEAD = 500
-"""Milliseconds by which a client's clock may be ahead of ours without each of its polls being written down."""
-
-
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the operator set for all hosts. Times are in seconds."""
@@ -197,15 +193,13 @@ def _effective_ttl(ttl: int | None, policy: Policy) -> int:
 
 
 def _changed(host: Host, desired: RRset | None, ttl: int | None, given: Circumstances) -> Host:
-    """A signed change sets `signed_at` to its own time and pins the host; any other raises it past the server's."""
+    """A signed change sets `signed_at` to its own time and pins the host; any other raises it to the server's."""
     is_signed = given.signed_at is not None
     return host.next(
         desired=desired,
         rejected=None,
         ttl=ttl,
-        signed_at=given.signed_at
-        if given.signed_at is not None
-        else max(host.signed_at, int(given.now * 1000) + AHEAD),
+        signed_at=given.signed_at if given.signed_at is not None else max(host.signed_at, int(given.now * 1000)),
         signed_only=host.signed_only or is_signed,
         last_accessed=str(given.source),
         last_checked=int(given.now),
@@ -216,11 +210,11 @@ def _changed(host: Host, desired: RRset | None, ttl: int | None, given: Circumst
 def _noted(host: Host, given: Circumstances) -> Host | None:
     """Return the host with the poll written down, or None if that can wait.
 
-    A signed poll of a clock that is well ahead is always written down: it could be sent again after another protocol's
-    change, which is only as new as the server's clock and AHEAD.
+    A signed poll of a clock that is ahead is always written down: it could be sent again after another protocol's
+    change, which is only as new as the server's clock.
     """
     signed_at = host.signed_at
-    if given.signed_at is not None and given.signed_at > max(given.now * 1000 + AHEAD, signed_at):
+    if given.signed_at is not None and given.signed_at > max(given.now * 1000, signed_at):
         signed_at = given.signed_at
     elif host.last_checked is not None and given.now - host.last_checked < given.policy.note_interval:
         return None
