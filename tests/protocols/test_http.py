@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from homing.protocols.http import (
     MAX_PARAMETERS,
     BadRequest,
     Credentials,
+    Request,
     client_address,
     json_response,
     parse_authorization,
@@ -24,7 +26,6 @@ from tests.protocols.strategies import ADDRESSES, FORM, V4, basic, make_request,
 
 if TYPE_CHECKING:
     from homing.core.addresses import Address
-    from homing.protocols.http import Request
 
 # --- parameters (clients.md 1.1, rules 7 and 8)
 
@@ -231,3 +232,14 @@ def test_any_request_can_be_read_or_is_refused(request_: Request) -> None:
     ):
         with contextlib.suppress(BadRequest):
             read()
+
+
+@given(st.text(alphabet="ab=&;.,:[]'\"-~!$/?#", max_size=60))
+def test_a_plain_query_is_parsed_as_the_standard_library_does(raw: str) -> None:
+    wanted = dict(reversed(parse_qsl(raw, keep_blank_values=True)))
+    try:
+        found = Request("GET", "/", raw, (), b"", parse_address("192.0.2.1")).parameters
+    except BadRequest:
+        assert len(set(parse_qsl(raw, keep_blank_values=True))) > len(wanted)
+    else:
+        assert found == wanted

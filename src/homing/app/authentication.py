@@ -17,7 +17,7 @@ from homing.core import credentials
 from homing.core.accounts import Account, TokenKey
 from homing.core.addresses import limit_key
 from homing.core.credentials import Password, SignedRequest, Token
-from homing.core.hosts import RECORD_TYPES, Host
+from homing.core.hosts import Host
 from homing.core.limits import Buckets, Rate
 from homing.core.names import get_zone_of
 from homing.core.rows import Row, RowKey, account_key, host_key, token_key_key
@@ -85,7 +85,7 @@ class Authenticator:
         if isinstance(request.proof, Token) and self._token_key is None:
             keys.append(token_key_key())
         if request.identity is not None:
-            keys += _family_keys(request.identity)
+            keys += family_keys(request.identity)
         return keys
 
     def authenticate(self, request: UpdateRequest, rows: Rows, *, may_block: bool) -> Authority | None:
@@ -139,7 +139,7 @@ class Authenticator:
             return any(credentials.is_same_secret(secret, known[0]) for secret in host.secrets(now))
 
         owners = [host for host in hosts if may_update(host)]
-        return Authority(f"host {request.identity}", _family_keys(request.identity), may_update, tuple(owners))
+        return Authority(f"host {request.identity}", family_keys(request.identity), may_update, tuple(owners))
 
     def _by_token(self, proof: Token, request: UpdateRequest, rows: Rows) -> Authority | None:
         key = self._token_key
@@ -155,7 +155,7 @@ class Authenticator:
             return None
         if is_pinned(hosts_of(request.identity, rows)):
             return None
-        rests_on += _family_keys(request.identity)
+        rests_on += family_keys(request.identity)
         return Authority(f"token {request.identity}", rests_on, lambda host: host.hostname == request.identity)
 
 
@@ -163,7 +163,7 @@ def hosts_of(hostname: Name | None, rows: Rows) -> list[Host]:
     """Return the hosts of a name among the rows, marks of removed ones included."""
     if hostname is None:
         return []
-    found = (rows.get(host_key(hostname, record_type)) for record_type in RECORD_TYPES)
+    found = [rows.get(key) for key in family_keys(hostname)]
     return [row for row in found if isinstance(row, Host)]
 
 
@@ -172,8 +172,9 @@ def is_pinned(hosts: Iterable[Host]) -> bool:
     return any(host.signed_only and not host.is_removed for host in hosts)
 
 
-def _family_keys(hostname: Name | None) -> tuple[RowKey, ...]:
-    return () if hostname is None else tuple(host_key(hostname, record_type) for record_type in RECORD_TYPES)
+def family_keys(hostname: Name | None) -> tuple[RowKey, ...]:
+    """Return the keys of both families of a name."""
+    return () if hostname is None else (host_key(hostname, "A"), host_key(hostname, "AAAA"))
 
 
 class SlowPasswords:

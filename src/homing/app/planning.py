@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from homing.app.authentication import Authority, Rows, TooManyFailures, hosts_of
+from homing.app.authentication import Authority, Rows, TooManyFailures, family_keys, hosts_of
 from homing.core.addresses import describe, is_global, parse_address
 from homing.core.credentials import SECRET_RANDOM_BYTES, SignedRequest, new_secret
 from homing.core.errors import StoreError
-from homing.core.hosts import RECORD_TYPES, Host, RecordType
+from homing.core.hosts import Host, RecordType
 from homing.core.names import get_zone_of, is_reserved
 from homing.core.outcomes import Answer, HostOutcome, Outcome, RRsetOutcome, merge
-from homing.core.rows import ABSENT, MAX_ROWS, Commit, RowKey, host_key
+from homing.core.rows import ABSENT, MAX_ROWS, Commit, RowKey
 from homing.core.update import Decision, HostUpdate, Policy, UpdateRequest, circumstances, decide, keep
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ class Planner:
         """Return the keys of everything that the request may rest on, each once, to be loaded in one call."""
         keys = self._authenticator.keys(request)
         for update in request.updates:
-            if update.hostname is not None:
-                keys += [host_key(update.hostname, record_type) for record_type in RECORD_TYPES]
+            if update.hostname != request.identity:
+                keys += family_keys(update.hostname)
         return list(dict.fromkeys(keys))
 
     def _decide(self, request: UpdateRequest, rows: Rows, authority: Authority, given: Circumstances) -> Plan:
@@ -143,7 +143,7 @@ class Planner:
             self._add_missing(update.hostname, update.wishes, hosts)
         if not update.wishes:
             kept = [host for host in hosts.values() if authority.may_update(host)]
-            return [keep(host) for host in kept] or Outcome.NO_SUCH_HOST
+            return [keep(host, given) for host in kept] or Outcome.NO_SUCH_HOST
         wanted = [(hosts[record_type], wish) for record_type, wish in update.wishes.items() if record_type in hosts]
         if not wanted or not all(authority.may_update(host) for host, _ in wanted):
             return Outcome.NO_SUCH_HOST

@@ -178,8 +178,8 @@ def _scrypt(password: str, salt: bytes, n: int = SCRYPT_N, r: int = SCRYPT_R, p:
 
 
 def is_same_secret(expected: str, given: str) -> bool:
-    """Compare digests of both, so that neither length nor content shows in the time."""
-    return hmac.compare_digest(hashlib.sha256(_bytes(expected)).digest(), hashlib.sha256(_bytes(given)).digest())
+    """Compare two secrets or digests in a time that does not tell where they differ."""
+    return hmac.compare_digest(_bytes(expected), _bytes(given))
 
 
 def _bytes(text: str) -> bytes:

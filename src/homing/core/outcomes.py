@@ -38,7 +38,7 @@ class Outcome(Enum):
     @property
     def is_success(self) -> bool:
         """Whether the host now is as the client asked."""
-        return self in (Outcome.UPDATED, Outcome.UNCHANGED)
+        return self is Outcome.UNCHANGED or self is Outcome.UPDATED
 
 
 @dataclass(frozen=True, slots=True)

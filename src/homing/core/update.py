@@ -7,7 +7,7 @@ rows, asks `decide`, and commits what it says under the versions that it was dec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -134,7 +134,7 @@ def decide(host: Host, wish: Wish, given: Circumstances) -> Decision:
         return Decision(host, Outcome.LOCKED)
     if isinstance(wish, Withdraw) and not host.allow_offline:
         if wish.instead is None:
-            return keep(host)
+            return keep(host, given)
         wish = wish.instead
     address = _resolve(host, wish)
     if address is not None and not _is_allowed(host, wish, address, given.policy):
@@ -142,16 +142,17 @@ def decide(host: Host, wish: Wish, given: Circumstances) -> Decision:
     ttl = clamp_ttl(given.ttl, given.policy) if given.ttl is not None else host.ttl
     desired = None if address is None else RRset(_effective_ttl(ttl, given.policy), (str(address),))
     if desired == host.desired:
-        kept = keep(host)
-        return replace(kept, after=_noted(host, given)) if kept.outcome.is_success else kept
+        return keep(host, given)
     if given.signed_at is not None and given.signed_at <= host.signed_at:
         return Decision(host, Outcome.STALE)
     return Decision(host, Outcome.UPDATED, _changed(host, desired, ttl, given))
 
 
-def keep(host: Host) -> Decision:
+def keep(host: Host, given: Circumstances) -> Decision:
     """Decide for an RRset that is to stay as it is. A quarantined one is never "unchanged": DNS does not show it."""
-    return Decision(host, Outcome.UNCHANGED if host.rejected is None else Outcome.PUBLISH_REJECTED)
+    if host.rejected is not None:
+        return Decision(host, Outcome.PUBLISH_REJECTED)
+    return Decision(host, Outcome.UNCHANGED, _noted(host, given))
 
 
 def clamp_ttl(ttl: int, policy: Policy) -> int:

@@ -215,19 +215,18 @@ def _wants_json(request: Request) -> bool:
 
 def _with_outcome(response: Response, update: UpdateRequest, answer: Answer, protocol: str) -> Response:
     """Add to the access log who asked for what, and what became of it."""
-    addresses = dict.fromkeys(one.address for host in answer.hosts for one in host.rrsets if one.address)
-    names = [one.hostname or one.text for one in update.updates] or [update.identity or ""]
-    log: dict[str, object] = {
-        "client": str(update.source),
-        "protocol": protocol,
-        "who": answer.who,
-        "host": ",".join(names),
-        "outcome": answer.outcome.value,
-        "address": ",".join(addresses),
-        "culprit": answer.culprit,
-        "note": answer.note,
-    }
-    return replace(response, log={key: value for key, value in log.items() if value})
+    log: dict[str, object] = {"client": str(update.source), "protocol": protocol}
+    if answer.who:
+        log["who"] = answer.who
+    log["host"] = ",".join([one.hostname or one.text for one in update.updates]) or update.identity or ""
+    log["outcome"] = answer.outcome.value
+    if addresses := [one.address for host in answer.hosts for one in host.rrsets if one.address]:
+        log["address"] = ",".join(dict.fromkeys(addresses))
+    if answer.culprit:
+        log["culprit"] = answer.culprit
+    if answer.note:
+        log["note"] = answer.note
+    return Response(response.status, response.body, response.content_type, response.headers, log)
 
 
 def _with_log(response: Response, source: Address, **more: object) -> Response:
