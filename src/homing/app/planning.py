@@ -124,9 +124,12 @@ class Planner:
         outcome = merge([host.outcome for host in hosts])
         if outcome is Outcome.STALE:
             return Plan(self._too_old(outcome, request, rows, authority))
-        answer = self.answer(outcome, tuple(hosts), authority.who, find_culprit(hosts))
         if not outcome.is_success:
-            return Plan(answer)
+            return Plan(self.answer(outcome, tuple(hosts), authority.who, find_culprit(hosts)))
+        answer = self.answer(outcome, tuple(hosts), authority.who)
+        if all(decision.after is None for decision in decisions.values()):
+            behind = tuple(decision.host for decision in decisions.values() if decision.host.pending)
+            return Plan(answer, behind=behind, authority=authority)
         return self._plan_commit(decisions.values(), answer, rows, authority)
 
     def _decide_host(
@@ -173,8 +176,6 @@ class Planner:
         behind = tuple(host for d in unchanged if (host := d.after or d.host).pending)
         answer = replace(answer, note=_note(changed, self._policy)) if changed else answer
         after = changed + noted
-        if not after:
-            return Plan(answer, behind=behind, authority=authority)
         if len(after) > MAX_ROWS:
             return Plan(replace(answer, outcome=Outcome.MALFORMED, culprit=f"more than {MAX_ROWS} rows"))
         fenced: list[RowKey] = [*authority.rests_on, *(decision.host.key for decision in decisions)]
