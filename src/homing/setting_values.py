@@ -15,7 +15,7 @@ from homing.core.errors import InvalidInput
 from homing.core.names import Name, parse_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from homing.core.addresses import Network
 
@@ -143,25 +143,40 @@ def listen_addresses(value: Any) -> tuple[tuple[str, int], ...]:
 def zones(value: Any) -> tuple[ZoneSettings, ...]:
     """Read `[[zones]]` tables, or the bare names of zones."""
     if isinstance(value, list | tuple) and value and all(isinstance(entry, dict) for entry in value):
-        return tuple(_zone_of_table(entry) for entry in value)
+        return _zones_of_tables(value)
     return tuple(zone_settings(parse_name(entry)) for entry in _entries(value))
+
+
+def _zones_of_tables(tables: Sequence[dict[str, Any]]) -> tuple[ZoneSettings, ...]:
+    """Raises InvalidInput with the problems of every table."""
+    found: list[ZoneSettings] = []
+    problems: list[str] = []
+    for table in tables:
+        try:
+            found.append(_zone_of_table(table))
+        except InvalidInput as error:
+            problems += str(error).splitlines()
+    if problems:
+        raise InvalidInput("\n".join(problems))
+    return tuple(found)
 
 
 def _zone_of_table(table: dict[str, Any]) -> ZoneSettings:
     known = {entry.name for entry in fields(ZoneSettings)}
-    if unknown := [key for key in table if key not in known]:
-        raise InvalidInput(f"{unknown[0]}: no such setting of a zone; there are {', '.join(sorted(known))}")
+    label = f"zone {str(table.get('name', 'without a name'))[:60]}"
+    unknown = [key for key in table if key not in known]
+    problems = [f"{label}: {key}: no such setting; there are {', '.join(sorted(known))}" for key in unknown]
     if "name" not in table:
-        raise InvalidInput("a zone has no name")
-    name = parse_name(text(table["name"]))
+        problems.append(f"{label}: name is missing")
     given: dict[str, Any] = {}
     for key, value in table.items():
         try:
-            given[key] = _zone_value(key, value)
+            given[key] = _zone_value(key, value) if key in known else None
         except InvalidInput as error:
-            raise InvalidInput(f"zone {name}: {key}: {error}") from None
-    given.pop("name")
-    return zone_settings(name, **given)
+            problems.append(f"{label}: {key}: {error}")
+    if problems:
+        raise InvalidInput("\n".join(problems))
+    return zone_settings(given.pop("name"), **given)
 
 
 def _zone_value(key: str, value: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -244,8 +245,6 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("https_listen needs tls_cert and tls_key")
     if not settings.min_ttl <= settings.default_ttl <= settings.max_ttl:
         problems.append("default_ttl does not lie between min_ttl and max_ttl")
-    names = [zone.name for zone in settings.zones]
-    ids = [zone.id for zone in settings.zones]
-    if len(set(names)) < len(names) or len(set(ids)) < len(ids):
-        problems.append("zones: a name or an id stands there twice")
+    for what, values in (("name", [z.name for z in settings.zones]), ("id", [z.id for z in settings.zones])):
+        problems += [f"zones: the {what} {value} stands there twice" for value, n in Counter(values).items() if n > 1]
     return problems

@@ -63,7 +63,7 @@ class SlowAccounts:
 
     def __call__(self) -> bool:
         """Accounts come first in the order of keys, so that this reads no host."""
-        if self._clock.now() - self._looked_at >= 60:
+        if abs(self._clock.now() - self._looked_at) >= 60:
             self._looked_at = self._clock.now()
             others = takewhile(lambda row: not isinstance(row, Host), self._store.scan())
             self._found = any(isinstance(row, Account) and is_slow(row.password) for row in others)
@@ -112,7 +112,7 @@ def open_server(settings: Settings) -> OneMachine:
     from homing.publishers.embedded import EmbeddedPublisher
 
     clock, entropy = SystemClock(), SystemEntropy()
-    store, zones = _open_store(settings, clock)
+    store, zones = _open_store(settings, clock, is_server=True)
     try:
         served = {zone.name: _make_zone(zone, store) for zone in zones}
         publisher = EmbeddedPublisher(served, store)
@@ -153,12 +153,15 @@ def open_server(settings: Settings) -> OneMachine:
     return OneMachine(settings, store, publisher, outbox, application, administration, zones)
 
 
-def open_desk(settings: Settings) -> Desk:
-    """Open the store for an operator's command, beside a server that may be running."""
+def open_desk(settings: Settings, *, may_create: bool = True) -> Desk:
+    """Open the store for an operator's command, beside a server that may be running.
+
+    Raises Refused if there is none, and it may not be made or has no zone to be made for.
+    """
     from homing.publishers.running_server import RunningServer
 
     clock = SystemClock()
-    store, zones = _open_store(settings, clock, must_exist=True)
+    store, zones = _open_store(settings, clock, may_create=may_create and bool(settings.zones))
     try:
         served = {zone.name: make_zone(zone, serial=1) for zone in zones}
     except BaseException:
@@ -199,15 +202,18 @@ def make_zone(zone: ZoneSettings, serial: int) -> Zone:
 
 
 def _open_store(
-    settings: Settings, clock: SystemClock, *, must_exist: bool = False
+    settings: Settings, clock: SystemClock, *, may_create: bool = True, is_server: bool = False
 ) -> tuple[SqliteStore, tuple[ZoneSettings, ...]]:
-    """Open the store. Without zones in the settings, those that it already serves are meant."""
+    """Open the store. Without zones in the settings, those that it already serves are meant.
+
+    Only a server says which zones are served: a command beside it may have read other settings.
+    """
     from homing.stores.sqlite import SqliteStore
 
     path = settings.database or default_database()
-    if must_exist and not settings.zones and not path.exists():
+    if not may_create and not path.exists():
         raise Refused(f"there is no store at {path} yet: `homing serve --zone home.example` makes it")
-    store = SqliteStore(path, zones=[zone.name for zone in settings.zones], clock=clock)
+    store = SqliteStore(path, zones=[zone.name for zone in settings.zones] if is_server else (), clock=clock)
     zones = settings.zones or tuple(zone_settings(name) for name in store.zones())
     if not zones:
         store.close()

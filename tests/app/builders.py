@@ -17,6 +17,7 @@ from homing.core.addresses import record_type_of
 from homing.core.credentials import LegacyHash, Password, SignedRequest, Token
 from homing.core.hosts import Host, RecordType
 from homing.core.names import Name
+from homing.core.records import RRset
 from homing.core.rows import Commit, Row, RowKey, host_key, key_of
 from homing.core.update import HostUpdate, Policy, SetAddress, UpdateRequest, Wish
 from homing.publishers.embedded import EmbeddedPublisher
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from homing.app.ports import Publisher
     from homing.core.limits import Rate
+    from tests.app.flaky_publisher import FlakyPublisher
 
 OTHER_ZONE = Name("other.example.")
 CAM, TV, NAS = (Name(f"{label}.{ZONE}") for label in ("cam", "tv", "nas"))
@@ -38,6 +40,7 @@ TOKEN_KEY = "TokenKey_0123456789abcdefghijklm"
 ZONE_IDS = {"Z1": ZONE, "Z2": OTHER_ZONE}
 SOURCE = ip_address("8.8.8.8")
 START = 1_800_000_000.0
+ONE = RRset(60, ("1.1.1.1",))
 
 
 class ManualClock:
@@ -99,6 +102,11 @@ class World:
         for row in rows:
             self.store.commit(Commit((replace(row, version=row.version + 1),), {key_of(row): row.version}))
 
+    def promise(self, desired: RRset | None, hostname: Name = CAM) -> None:
+        """Commit an update of the owner, and leave it to others to publish it."""
+        host = self.host(hostname)
+        self.store.commit(Commit((host.next(desired=desired),), {key_of(host): host.version}))
+
     def host(self, hostname: Name = CAM, record_type: RecordType = "A") -> Host:
         key = host_key(hostname, record_type)
         row = self.store.load([key])[key]
@@ -149,6 +157,40 @@ def make_world(
 def make_host(hostname: Name = CAM, record_type: RecordType = "A", **attributes: Any) -> Host:
     """A host that no store holds yet."""
     return Host(hostname=hostname, record_type=record_type, **({"shared_secret": SECRET} | attributes))
+
+
+def pending(hostname: Name = CAM, desired: RRset | None = ONE, **attributes: Any) -> Host:
+    """A host whose address was promised, and is not shown yet."""
+    return make_host(hostname, desired=desired, **attributes)
+
+
+def agree(world: World, publisher: FlakyPublisher) -> bool:
+    """Tell whether DNS shows what the store desires and nothing else, and the store knows it."""
+    hosts = [row for row in world.store.scan() if isinstance(row, Host)]
+    shown = {host.key: host.desired for host in hosts if host.desired}
+    return publisher.held == shown and not any(host.pending for host in hosts)
+
+
+def fail_with(error: Exception, times: int = 10**9) -> Callable[..., None]:
+    """Return a hook that raises so many times, and then lets things pass."""
+    left = [times]
+
+    def fail(*_: Any) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise error
+
+    return fail
+
+
+def once(*works: Callable[[], object]) -> Callable[..., None]:
+    """Return a hook that does the first work when it is first called, then the next, and then nothing more."""
+    left = iter(works)
+
+    def work(*_: Any) -> None:
+        next(left, lambda: None)()
+
+    return work
 
 
 def make_account(username: str, password: str, *hostnames: Name) -> Account:

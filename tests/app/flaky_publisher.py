@@ -1,7 +1,8 @@
 """A publisher in memory that fails as real DNS services do, by a seed: for tests of what stands above the publishers.
 
-It keeps the contract of `homing.app.ports.Publisher`. `before` and `after` are called around every swap, outside its
-lock, so that a test can pause a publisher there, let others run, or kill it.
+It keeps the contract of `homing.app.ports.Publisher`. `before` and `after` are called around every swap, `before_read`
+and `on_read` around what is read, outside its lock, so that a test can pause a publisher there, let others run, or kill
+it.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class FlakyPublisher:
         self.calls: list[list[RRsetChange]] = []
         self.before: Callable[[], None] = lambda: None
         self.after: Callable[[], None] = lambda: None
+        self.before_read: Callable[[], None] = lambda: None
         self.on_read: Callable[[], None] = lambda: None
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
@@ -62,6 +64,7 @@ class FlakyPublisher:
         self.after()
 
     def read(self, zone: Name, keys: Collection[RRsetKey]) -> Mapping[RRsetKey, RRset | None]:
+        self.before_read()
         with self._lock:
             held = {key: self.held.get(key) for key in keys}
         self.on_read()

@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 
-from homing.core.accounts import TokenKey
-from homing.core.credentials import ddupdate_token, verify_password
+from homing.core.credentials import verify_password
 from homing.core.errors import Conflict, InvalidInput, Refused
-from homing.core.hosts import MARK_SECONDS
 from homing.core.names import Name
 from homing.core.outcomes import Outcome
 from homing.core.records import RRset
-from homing.core.rows import account_key, token_key_key
+from homing.core.rows import account_key
 from homing.core.update import Policy
 from tests.app.builders import (
     CAM,
@@ -23,18 +21,13 @@ from tests.app.builders import (
     SECRET,
     START,
     TV,
-    ZONE_IDS,
     World,
     basic,
-    legacy,
-    list_request,
     make_account,
     make_host,
-    make_token_key,
     make_world,
-    token,
 )
-from tests.app.flaky_publisher import Faults, FlakyPublisher
+from tests.app.flaky_publisher import FlakyPublisher
 from tests.conformance.publisher_contract import ZONE
 
 ONE = RRset(60, ("1.1.1.1",))
@@ -57,16 +50,6 @@ def test_a_new_name_has_both_families_one_generated_secret_and_can_update() -> N
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{31}", secret)
     assert hosts == world.administration.find_host(CAM) == list(world.administration.hosts())
     assert outcome(world, secret, CAM) is Outcome.UPDATED
-
-
-def test_every_name_gets_another_secret_unless_it_joins_a_group() -> None:
-    world = make_world()
-    add = world.administration.add_host
-    alone, first, second = add(CAM), add(TV, group="attic"), add(NAS, group="attic")
-    assert alone[0].shared_secret != first[0].shared_secret == second[0].shared_secret
-    assert [host.read_privilege for host in (alone[0], first[0])] == [False, True]
-    answer = world.service.list_group(list_request(first[0].shared_secret, TV))
-    assert {host.hostname for host in answer.group} == {TV, NAS}
 
 
 def test_the_second_family_of_a_name_shares_its_secret() -> None:
@@ -113,6 +96,20 @@ def test_a_new_ttl_shows_in_dns_at_once() -> None:
     assert not world.host().pending
     world.administration.set_host(CAM, ttl=None)
     assert publisher.held == {make_host().key: ONE}
+
+
+def test_the_default_ttl_of_the_settings_is_what_a_host_without_one_gets() -> None:
+    world = make_world(make_host(ttl=99), policy=Policy(default_ttl=120))
+    outcome(world, SECRET, CAM)
+    world.administration.set_host(CAM, ttl=None)
+    assert world.host().desired == RRset(120, ("1.1.1.1",))
+
+
+def test_a_policy_without_a_ttl_leaves_the_one_that_is_shown() -> None:
+    shown = RRset(30, ("1.1.1.1",))  # the default was another when it was set
+    world = make_world(make_host(desired=shown, published=shown), policy=Policy(default_ttl=60))
+    world.administration.set_host(CAM, lock_record=True)
+    assert world.host().desired == shown
 
 
 def test_what_is_not_there_cannot_be_changed() -> None:
@@ -181,63 +178,6 @@ def test_without_overlap_the_old_secret_is_dead_at_once_and_so_is_the_one_before
     assert (world.host().previous_secret, world.host().previous_secret_until) == (None, 0)
 
 
-# --- remove, and what is left
-
-
-def test_a_removed_host_leaves_dns_and_a_mark_without_a_secret() -> None:
-    publisher = FlakyPublisher()
-    world = make_world(make_host(), make_host(record_type="AAAA"), make_token_key(), publisher=publisher)
-    outcome(world, SECRET, CAM)
-    world.administration.remove_host(CAM)
-    assert publisher.held == {}
-    mark = world.host()
-    assert (mark.shared_secret, mark.desired, mark.published, mark.removed_at) == ("", None, None, int(START))
-    assert list(world.administration.hosts()) == []
-    for request in (legacy(SECRET), legacy(""), basic(SECRET, CAM), basic("", CAM)):
-        assert world.service.update(request).outcome is Outcome.NOT_AUTHENTICATED
-    assert world.service.update(token()).outcome is Outcome.NO_SUCH_HOST
-
-
-def test_one_family_alone_can_be_removed() -> None:
-    world = make_world(make_host(), make_host(record_type="AAAA"))
-    world.administration.remove_host(CAM, ["AAAA"])
-    assert [host.record_type for host in world.administration.find_host(CAM)] == ["A"]
-
-
-def test_a_removed_name_is_made_anew_over_its_mark() -> None:
-    publisher = FlakyPublisher()
-    world = make_world(make_host(lock_record=True, comment="old"), publisher=publisher)
-    world.put(make_host(version=1, desired=ONE, published=ONE))
-    publisher.set(make_host().key, ONE)
-    publisher.faults = Faults(unreachable=1)
-    world.administration.remove_host(CAM)
-    (fresh,) = world.administration.add_host(CAM, ["A"])
-    assert (fresh.version, fresh.comment, fresh.lock_record, fresh.removed_at) == (4, "", False, None)
-    assert fresh.shared_secret not in ("", SECRET)
-    assert fresh.published == ONE  # so that the old address is still taken out of DNS
-    publisher.faults = Faults()
-    world.clock.time += 9
-    world.outbox.drain()
-    assert publisher.held == {}
-
-
-def test_marks_are_deleted_after_30_days_and_when_dns_shows_nothing_more() -> None:
-    publisher = FlakyPublisher()
-    world = make_world(make_host(), make_host(TV), make_host(NAS), publisher=publisher)
-    outcome(world, SECRET, TV)
-    world.administration.remove_host(CAM)
-    publisher.faults = Faults(unreachable=1)
-    world.administration.remove_host(TV)
-    world.clock.time += MARK_SECONDS
-    assert world.administration.purge_marks() == 0
-    world.clock.time += 1
-    assert world.administration.purge_marks() == 1
-    publisher.faults = Faults()
-    world.outbox.drain()
-    assert world.administration.purge_marks() == 1
-    assert [row.hostname for row in world.store.scan() if hasattr(row, "hostname")] == [NAS]
-
-
 # --- accounts
 
 
@@ -273,35 +213,3 @@ def test_a_removed_account_opens_nothing_and_its_hosts_stay() -> None:
     assert world.administration.find_host(CAM)
     with pytest.raises(Refused, match="no account"):
         world.administration.remove_account("me")
-
-
-# --- tokens
-
-
-def test_a_token_is_made_of_one_key_that_is_generated_once() -> None:
-    world = make_world()
-    zone_id, made = world.administration.token(CAM, ZONE_IDS, None)
-    row = world.get(token_key_key())
-    assert isinstance(row, TokenKey)
-    assert (zone_id, made) == ("Z1", ddupdate_token(CAM.rstrip("."), "Z1", row.secret))
-    assert world.administration.token(CAM, ZONE_IDS, None) == (zone_id, made)
-    assert world.service.update(token(key=row.secret)).outcome is Outcome.UPDATED
-
-
-def test_a_configured_key_is_used_and_nothing_is_stored() -> None:
-    world = make_world(token_key="configured")
-    _, made = world.administration.token(CAM, ZONE_IDS, "configured")
-    assert made == ddupdate_token(CAM.rstrip("."), "Z1", "configured")
-    assert world.get(token_key_key()) is None
-
-
-def test_there_is_no_token_outside_the_zones() -> None:
-    with pytest.raises(Refused, match="no zone"):
-        make_world().administration.token(Name("cam.elsewhere.example."), ZONE_IDS, None)
-
-
-def test_the_default_ttl_of_the_settings_is_what_a_host_without_one_gets() -> None:
-    world = make_world(make_host(ttl=99), policy=Policy(default_ttl=120))
-    outcome(world, SECRET, CAM)
-    world.administration.set_host(CAM, ttl=None)
-    assert world.host().desired == RRset(120, ("1.1.1.1",))

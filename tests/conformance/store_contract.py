@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Plant = Callable[[RowKey, dict[str, Any]], None]
 """Puts a row into what lies behind a store, version 1, as somebody with a console would."""
 THREADS, INCREMENTS = 8, 200
+PATIENCE = 30.0
+"""Seconds after which a future that has not ended never will."""
 
 
 def make_host(label: str = "cam", **attributes: Any) -> Host:
@@ -121,6 +124,30 @@ class StoreContract:
         with pytest.raises(Conflict):
             store.commit(Commit((), {make_host().key: 2}, (make_host().key,)))
         assert _load(store, make_host()) == make_host()
+
+    def test_what_was_submitted_is_there_once_its_future_has_ended(self, store: Store) -> None:
+        done = [store.submit(Commit((host,), {host.key: ABSENT})) for host in (make_host("a"), make_host("b"))]
+        assert [one.result(PATIENCE) for one in done] == [None, None]
+        assert list(store.scan()) == [make_host("a"), make_host("b")]
+
+    def test_what_is_attached_to_a_submitted_commit_sees_it_written(self, store: Store) -> None:
+        seen: Future[list[Row]] = Future()
+        done = store.submit(Commit((make_host(),), {make_host().key: ABSENT}))
+        done.add_done_callback(lambda _: seen.set_result(list(store.scan())))
+        assert seen.result(PATIENCE) == [make_host()]
+
+    def test_a_submitted_commit_whose_row_has_moved_ends_in_a_conflict_and_writes_nothing(self, store: Store) -> None:
+        put(store, make_host())
+        stale = (make_host(comment="stale"), make_host("new"))
+        done = store.submit(Commit(stale, {host.key: ABSENT for host in stale}))
+        assert isinstance(done.exception(PATIENCE), Conflict)
+        assert list(store.scan()) == [make_host()]
+        put(store, make_host().next())  # and the next commit is none the worse for it
+
+    def test_a_closed_store_takes_no_submitted_commit(self, store: Store) -> None:
+        store.close()
+        with pytest.raises(StoreUnavailable):
+            store.submit(Commit((make_host(),), {make_host().key: ABSENT})).result(PATIENCE)
 
     def test_concurrent_writers_lose_no_increment(self, store: Store) -> None:
         put(store, make_host())

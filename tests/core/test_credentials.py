@@ -149,7 +149,7 @@ def test_a_chosen_password_is_verified_with_scrypt() -> None:
     "stored",
     ["", "x", "sha256", "sha256$", "md5$" + "0" * 32, "scrypt$", "scrypt$1$2$3", "scrypt$a$8$1$00$00",
      "scrypt$3$8$1$00$00", "scrypt$1073741824$8$1$00$00", "scrypt$16384$8$1$xy$00", "scrypt$16384$8$1$00$\ud800",
-     "plain text"],
+     "scrypt$99999999999999999999999$8$1$00$00", "scrypt$-1$8$1$00$00", "scrypt$16384$8$-1$00$00", "plain text"],
 )  # fmt: skip
 def test_a_stored_password_that_cannot_be_read_matches_nothing(stored: str) -> None:
     for given_text in ("", "x", stored, "plain text"):

@@ -195,9 +195,9 @@ def test_a_ttl_is_the_hosts_own_else_the_default() -> None:
         assert after.desired == rrset(V4[0], expected)
 
 
-@given(st.integers(16, 112), st.integers(0, 2**128 - 1), st.integers(0, 2**64 - 1), st.booleans())
+@given(st.integers(16, 112), st.integers(0, 2**120 - 1), st.integers(0, 2**64 - 1), st.booleans())
 def test_a_prefix_keeps_the_interface_identifier(length: int, bits: int, identifier: int, is_set: bool) -> None:
-    prefix = IPv6Network((IPv6Address(bits), length), strict=False)
+    prefix = IPv6Network((IPv6Address(0x2A << 120 | bits), length), strict=False)
     old = IPv6Address(0x2A00 << 112 | identifier)
     configured = str(IPv6Address(identifier)) if is_set else None
     host = make(record_type="AAAA", desired=rrset(old), interface_identifier=configured, allow_internal=True)

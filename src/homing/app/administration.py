@@ -6,14 +6,15 @@ are `Refused` and `InvalidInput`, with a text that says what to do.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from homing.core.accounts import Account, TokenKey, parse_username
 from homing.core.credentials import SECRET_RANDOM_BYTES, ddupdate_token, hash_generated, new_secret
 from homing.core.errors import Conflict, Refused
-from homing.core.hosts import MARK_SECONDS, RECORD_TYPES, Host, RecordType
-from homing.core.names import get_zone_of
+from homing.core.hosts import MARK_SECONDS, RECORD_TYPES, Host, RecordType, in_place_of, mark_of
+from homing.core.names import get_zone_of, is_reserved
 from homing.core.records import RRset, RRsetKey
 from homing.core.rows import ABSENT, Commit, Row, RowKey, account_key, host_key, token_key_key
 
@@ -77,7 +78,7 @@ class Administration:
                 Host(hostname=hostname, record_type=one, shared_secret=secret, group=group, **settings)
                 for one in record_types
             ]
-            return [_in_place_of(rows.get(host.key), host, shares=secret is not random_secret) for host in fresh]
+            return [in_place_of(rows.get(host.key), host, shares=secret is not random_secret) for host in fresh]
 
         return _only_hosts(self._change(keys if member is None else [*keys, member], add))
 
@@ -105,6 +106,8 @@ class Administration:
                     shared_secret=secret,
                     previous_secret=host.shared_secret if overlap else None,
                     previous_secret_until=until if overlap else 0,
+                    # Nothing that was signed with the old secret can be sent again, if that ends at once.
+                    signed_at=host.signed_at if overlap else 0,
                 )
                 for host in hosts
             ]
@@ -121,7 +124,7 @@ class Administration:
 
         def remove(rows: Mapping[RowKey, Row]) -> list[Row]:
             live = _live({key: row for key, row in rows.items() if isinstance(row, Host)}, hostname)
-            going: list[Row] = [_as_mark(host, now) for host in live if host.record_type in record_types]
+            going: list[Row] = [mark_of(host, now) for host in live if host.record_type in record_types]
             if not going:
                 raise Refused(f"{hostname} has no such family")
             if len(going) < len(live):
@@ -152,7 +155,8 @@ class Administration:
             if isinstance(row, Host) and row.removed_at is not None and row.removed_at < before and not row.published
         ]
         for host in old:
-            self._store.commit(Commit((), {host.key: host.version}, deletes=(host.key,)))
+            with suppress(Conflict):  # it has just been made anew
+                self._store.commit(Commit((), {host.key: host.version}, deletes=(host.key,)))
         return len(old)
 
     # --- accounts and tokens
@@ -173,12 +177,27 @@ class Administration:
         assert isinstance(account, Account)
         return account, password
 
+    def set_account(self, username: str, hostnames: Sequence[Name]) -> Account:
+        """Give an account other hosts; its password stays. Raises Refused."""
+        for hostname in hostnames:
+            self.find_host(hostname)
+
+        def change(rows: Mapping[RowKey, Row]) -> list[Row]:
+            account = rows.get(account_key(username))
+            if not isinstance(account, Account):
+                raise Refused(_no_account(username))
+            return [account.next(hostnames=tuple(hostnames))]
+
+        (account,) = self._change([account_key(username)], change)
+        assert isinstance(account, Account)
+        return account
+
     def remove_account(self, username: str) -> Account:
         """Remove an account; its hosts stay. Raises Refused."""
         key = account_key(username)
         account = self._store.load([key]).get(key)
         if not isinstance(account, Account):
-            raise Refused(f"there is no account {username}; `homing account list` shows all")
+            raise Refused(_no_account(username))
         self._store.commit(Commit((), {key: account.version}, deletes=(key,)))
         return account
 
@@ -190,8 +209,11 @@ class Administration:
         """Return the zone id and the token with which a ddupdate client may update `fqdn`. Raises Refused."""
         zone = get_zone_of(fqdn, self._zones)
         zone_id = next((zone_id for zone_id, name in zone_ids.items() if name == zone), None)
+        self._check_name(fqdn, RECORD_TYPES)
         if zone is None or zone_id is None:
-            raise Refused(f"{fqdn} is in no zone that is served")
+            raise Refused(f"{fqdn} is in a zone without an id")
+        if is_reserved(fqdn, zone) and not self._load(_families(fqdn)):
+            raise Refused(f"{fqdn} is a reserved name, which no token can make: `homing host add` it first")
         text = fqdn.rstrip(".")
         return zone_id, ddupdate_token(text, zone_id, configured_key or self._token_key())
 
@@ -262,30 +284,8 @@ def _live(rows: Mapping[RowKey, Row], hostname: Name) -> list[Host]:
     return hosts
 
 
-def _as_mark(host: Host, now: float) -> Host:
-    """What stays of a removed host; what was signed before can never be sent again, whoever has the name then."""
-    return host.next(
-        removed_at=int(now),
-        desired=None,
-        shared_secret="",
-        previous_secret=None,
-        group=None,
-        rejected=None,
-        signed_at=max(host.signed_at, int(now * 1000)),
-    )
-
-
-def _in_place_of(old: Row | None, fresh: Host, *, shares: bool) -> Host:
-    """A name that was removed is made anew over its mark, of which DNS may still show the old address."""
-    if not isinstance(old, Host):
-        return fresh.next()
-    return replace(
-        fresh,
-        version=old.version + 1,
-        published=old.published,
-        signed_at=old.signed_at,
-        signed_only=fresh.signed_only or (shares and old.signed_only),
-    )
+def _no_account(username: str) -> str:
+    return f"there is no account {username}; `homing account list` shows all"
 
 
 def _only_hosts(rows: Sequence[Row]) -> list[Host]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ _FAILURES = Rate(burst=5, per_second=1 / 12)
 _REMEMBERED = 1_000
 _WAITING = 4
 """So many may wait for a slow verification; more would hold up the threads that commit."""
+
+
+log = logging.getLogger("homing.authentication")
 
 
 class WouldBlock(Exception):
@@ -97,7 +101,9 @@ class Authenticator:
             case Password(username) as proof:
                 account = rows.get(account_key(username)) if username else None
                 if isinstance(account, Account):
-                    return self._by_account(account, proof, request.source, may_block=may_block)
+                    authority = self._by_account(account, proof, request.source, may_block=may_block)
+                    # An account may be named as a host is; the host's own secret works on beside it.
+                    return authority or (self._by_secret(request, rows) if request.identity else None)
                 if username and request.identity is None:
                     self._take_long(proof, request.source, may_block=may_block)
             case Token() as proof:
@@ -127,6 +133,7 @@ class Authenticator:
         is_replayable = not isinstance(request.proof, SignedRequest | Password)
         hosts = hosts_of(request.identity, rows)
         if is_replayable and is_pinned(hosts):
+            log.info("%s takes signed requests only; `homing host set` has --no-require-signed", request.identity)
             hosts = []
         secrets = list(dict.fromkeys(secret for host in hosts for secret in host.secrets(now)))
         known = [secret for secret in secrets or [_DUMMY_SECRET] if request.proof.matches(secret)]
@@ -201,7 +208,7 @@ class SlowPasswords:
             return True
         if not may_block:
             raise WouldBlock
-        if not self._places.acquire(blocking=False):
+        if not self._failures.has(limit_key(source), self._clock.now()) or not self._places.acquire(blocking=False):
             raise TooManyFailures
         try:
             with self._lock:

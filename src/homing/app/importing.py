@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from homing.app.authentication import family_keys
+from homing.core.accounts import Account
 from homing.core.errors import Conflict, Refused
 from homing.core.hosts import Host
 from homing.core.names import get_zone_of
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from homing.app.publishing import Outbox
     from homing.core.names import Name
     from homing.core.records import RRsetKey
-    from homing.core.rows import RowKey
+from homing.core.rows import RowKey
 
 _LOADED_AT_ONCE = 90
 _STATE = ("desired", "published", "pending", "ip_address", "signed_at", "last_accessed", "last_checked", "last_updated")
@@ -55,6 +57,7 @@ class Importer:
     def take(self, rows: Sequence[Row], *, dry_run: bool = False) -> ImportReport:
         """Check every row, then commit all that are new. Raises Refused if rows appear meanwhile."""
         problems = [problem for row in rows if (problem := self._objection(row))]
+        problems += self._unknown_hosts(rows)
         fresh: list[Row] = []
         present: list[RowKey] = []
         for row, old in self._beside_old(rows):
@@ -63,7 +66,7 @@ class Importer:
             elif _content(old) == _content(row):
                 present.append(key_of(row))
             else:
-                problems.append(f"{' '.join(key_of(row))} is here already, with other content")
+                problems.append(f"{_described(row)} is here already, with other content")
         if problems or dry_run:
             return ImportReport((), tuple(present), tuple(problems))
         self._commit(fresh)
@@ -75,6 +78,15 @@ class Importer:
         if get_zone_of(row.hostname, self._zones) is None:
             return f"{row.hostname} is in no zone that is served"
         return self._why_not(row.key)
+
+    def _unknown_hosts(self, rows: Sequence[Row]) -> Iterator[str]:
+        """An account must not own a name that nobody has yet: whoever made it a host later would share it unawares."""
+        made = {row.hostname for row in rows if isinstance(row, Host)}
+        for account in (row for row in rows if isinstance(row, Account)):
+            for hostname in account.hostnames:
+                found = () if hostname in made else self._store.load(family_keys(hostname)).values()
+                if hostname not in made and all(isinstance(row, Host) and row.is_removed for row in found):
+                    yield f"the account {account.username}: {hostname} is no host"
 
     def _beside_old(self, rows: Sequence[Row]) -> Iterator[tuple[Row, Row | None]]:
         for start in range(0, len(rows), _LOADED_AT_ONCE):
@@ -88,7 +100,8 @@ class Importer:
             return replace(row, version=version)
         follows = self._outbox is None or self._outbox.follows_store
         published = row.desired if follows else old.published if isinstance(old, Host) else None
-        return replace(row, version=version, published=published)
+        signed_at = max(row.signed_at, old.signed_at) if isinstance(old, Host) else row.signed_at
+        return replace(row, version=version, published=published, signed_at=signed_at)
 
     def _commit(self, fresh: Sequence[Row]) -> None:
         """One commit where the store takes one of that size; else several, the first of which are undone on failure."""
@@ -107,6 +120,15 @@ class Importer:
     def _undo(self, done: Sequence[Row]) -> None:
         for row in done:
             self._store.commit(Commit((), {key_of(row): row.version}, deletes=(key_of(row),)))
+
+
+def _described(row: Row) -> str:
+    match row:
+        case Host():
+            return f"{row.hostname} {row.record_type}"
+        case Account():
+            return f"the account {row.username}"
+    return "the token key"
 
 
 def _content(row: Row) -> dict[str, object]:

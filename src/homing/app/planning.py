@@ -16,7 +16,16 @@ from homing.core.hosts import Host, RecordType
 from homing.core.names import get_zone_of, is_reserved
 from homing.core.outcomes import Answer, HostOutcome, Outcome, RRsetOutcome, merge
 from homing.core.rows import ABSENT, MAX_ROWS, Commit, RowKey
-from homing.core.update import Decision, HostUpdate, Policy, UpdateRequest, circumstances, decide, keep
+from homing.core.update import (
+    Decision,
+    HostUpdate,
+    Policy,
+    SetAddress,
+    UpdateRequest,
+    circumstances,
+    decide,
+    keep,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable
@@ -125,7 +134,8 @@ class Planner:
         if outcome is Outcome.STALE:
             return Plan(self._too_old(outcome, request, rows, authority))
         if not outcome.is_success:
-            return Plan(self.answer(outcome, tuple(hosts), authority.who, find_culprit(hosts)))
+            complaint = request.complaint or _complaint(request, hosts)
+            return Plan(self.answer(outcome, tuple(hosts), authority.who, complaint))
         answer = self.answer(outcome, tuple(hosts), authority.who)
         if all(decision.after is None for decision in decisions.values()):
             behind = tuple(decision.host for decision in decisions.values() if decision.host.pending)
@@ -219,6 +229,15 @@ def _note(changed: Iterable[Host], policy: Policy) -> str | None:
         address = parse_address(host.ip_address) if host.ip_address else None
         if address is not None and not is_global(address, policy.public_networks):
             return f"{address} is not global: {describe(address) or 'special'}"
+    return None
+
+
+def _complaint(request: UpdateRequest, hosts: Iterable[HostOutcome]) -> str | None:
+    """Return which hostname refused the request, why, and what it was asked to be."""
+    for update, host in zip(request.updates, hosts, strict=True):
+        if not host.outcome.is_success:
+            asked = [str(wish.address) for wish in update.wishes.values() if isinstance(wish, SetAddress)]
+            return f"{host.hostname}: {host.outcome.value} (asked: {', '.join(asked) or 'no address'})"
     return None
 
 

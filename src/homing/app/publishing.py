@@ -51,8 +51,13 @@ class _Backoff:
     """When a zone may be tried again, in seconds since 1970, how often it failed, and whether DNS asked to wait."""
 
     failures: int = 0
+    since: float = 0.0
     until: float = 0.0
     is_asked: bool = False
+
+    def holds(self, now: float) -> bool:
+        """A clock that was set back ends it: it must not hold for as long as the clock jumped."""
+        return self.since <= now < self.until
 
 
 class Outbox:
@@ -118,25 +123,32 @@ class Outbox:
 
         DNS is read first, and the row after it: a row that moved meanwhile has been published since.
         """
-        scanned = (row for row in self._store.scan() if isinstance(row, Host))
+        scanned = (row for row in self._store.scan() if isinstance(row, Host) and _is_ours(row))
         for zone, batch in self._by_zone(scanned):
             held = self._publisher.read(zone, [host.key for host in batch])
-            wrong = [host for host in batch if held[host.key] != host.desired]
-            if wrong:
-                wrong = [host for host in self._reload(wrong) if held[host.key] != host.desired]
+            suspects = [host for host in batch if held[host.key] != host.desired or host.rejected]
+            wrong = [row for row in self._reload(suspects) if held[row.key] != row.desired or row.rejected]
             for host in wrong:
                 yield Difference(host.key, host.desired, held[host.key], host.rejected or "")
             if repair and wrong:
                 self._repair(zone, wrong, {host.key: held[host.key] for host in wrong})
 
     def _repair(self, zone: Name, wrong: Sequence[Host], held: Mapping[RRsetKey, RRset | None]) -> None:
-        """A DNS that follows the store sees a row again when it is committed again; any other is told."""
+        """Swap to what the rows desire. A DNS that follows the store sees a row again when it is committed again."""
         if not self.follows_store:
             self._swap(zone, wrong, held, set())
             return
         for host in wrong:
             with suppress(Conflict):  # it moved, and so it is being followed
-                self._commit(host, host.next(published=host.desired))
+                try:
+                    self._publisher.publish(zone, [RRsetChange(host.key, held[host.key], host.desired)])
+                except Rejected as error:
+                    if host.rejected is None:
+                        self._quarantine(host, error)
+                    continue
+                except Drifted:
+                    pass
+                self._commit(host, host.next(published=host.desired, rejected=None))
 
     # --- one zone
 
@@ -253,12 +265,12 @@ class Outbox:
     def _is_due(self, host: Host) -> bool:
         zone = get_zone_of(host.hostname, self._zones)
         backoff = self._backoff.get(zone) if zone else None
-        return zone is not None and (backoff is None or backoff.until <= self._clock.now())
+        return zone is not None and (backoff is None or not backoff.holds(self._clock.now()))
 
     def _asked_to_wait(self, zone: Name) -> bool:
         """Only what DNS itself asked for holds up a commit's own publishing: a client waits for that."""
         backoff = self._backoff.get(zone)
-        return backoff is not None and backoff.is_asked and backoff.until > self._clock.now()
+        return backoff is not None and backoff.is_asked and backoff.holds(self._clock.now())
 
     def _note_success(self, zone: Name) -> None:
         if zone in self._backoff:
@@ -273,5 +285,11 @@ class Outbox:
             wait = max(bound * self._jitter(), error.retry_after if isinstance(error, Throttled) else 0.0)
             backoff.failures += 1
             backoff.is_asked = isinstance(error, Throttled)
-            backoff.until = self._clock.now() + wait
+            backoff.since = self._clock.now()
+            backoff.until = backoff.since + wait
         log.warning("zone %s: not published, trying again in %.1f s: %s", zone, wait, error)
+
+
+def _is_ours(host: Host) -> bool:
+    """Of a host that was never set, and of one that is gone, nothing is promised: others may hold its name in DNS."""
+    return bool(host.desired or host.published or (host.last_updated and not host.is_removed))

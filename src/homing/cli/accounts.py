@@ -43,6 +43,21 @@ def add(
     click.echo(f"The password, shown this once and kept nowhere:\n\n  {password}\n")
 
 
+@account.command("set")
+@click.argument("username")
+@click.argument("names", type=Hostname(), nargs=-1, required=True)
+@store_options
+@json_option
+def set_(username: str, names: tuple[Name, ...], config: Path | None, database: Path | None, as_json: bool) -> None:
+    """Say anew which hosts an account may update; its password stays."""
+    with desk(config, database) as opened:
+        changed = opened.administration.set_account(username, names)
+    if as_json:
+        print_json({"username": changed.username, "hostnames": list(changed.hostnames)})
+    else:
+        click.echo(f"{username} may update {', '.join(name.rstrip('.') for name in names)}.")
+
+
 @account.command("list")
 @store_options
 @json_option

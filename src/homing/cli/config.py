@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from homing import settings as settings_module
 from homing.cli.options import json_option, print_json, print_table
+from homing.core.errors import InvalidSettings
 from homing.setting_values import ZoneSettings
 from homing.settings import Settings
 
@@ -53,20 +55,41 @@ def show(file: Path | None, as_json: bool) -> None:
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
     """Check that the settings can be used: the zones with their records, and the certificate."""
+    problems: list[str] = []
+    loaded = None
+    try:
+        loaded = settings_module.load(file=file)
+        _check_all(loaded.settings)
+    except InvalidSettings as error:
+        if not as_json:
+            raise
+        problems += error.problems
+    if as_json:
+        print_json({"file": str(loaded.file) if loaded and loaded.file else None, "problems": problems})
+        sys.exit(1 if problems else 0)
+    assert loaded is not None
+    zones = ", ".join(zone.name.rstrip(".") for zone in loaded.settings.zones) or "those that the store serves"
+    click.echo(f"{loaded.file or 'the defaults, without a homing.toml'}: good; zones: {zones}")
+
+
+def _check_all(settings: Settings) -> None:
+    """Raises InvalidSettings with the problems of every zone and of the certificate."""
+    from homing.runtimes.tls import load_context
     from homing.wiring import make_zone
 
-    loaded = settings_module.load(file=file)
-    for zone in loaded.settings.zones:
-        make_zone(zone, serial=1)
-    if loaded.settings.tls_cert and loaded.settings.tls_key:
-        from homing.runtimes.tls import load_context
-
-        load_context(loaded.settings.tls_cert, loaded.settings.tls_key)
-    if as_json:
-        print_json({"file": str(loaded.file) if loaded.file else None, "problems": []})
-        return
-    zones = ", ".join(zone.name.rstrip(".") for zone in loaded.settings.zones) or "those that the store serves"
-    click.echo(f"{loaded.file or 'no homing.toml'}: good; zones: {zones}")
+    problems: list[str] = []
+    for zone in settings.zones:
+        try:
+            make_zone(zone, serial=1)
+        except InvalidSettings as error:
+            problems += error.problems
+    if settings.tls_cert and settings.tls_key:
+        try:
+            load_context(settings.tls_cert, settings.tls_key)
+        except InvalidSettings as error:
+            problems += error.problems
+    if problems:
+        raise InvalidSettings(problems)
 
 
 def _shown(value: Any, *, is_secret: bool) -> Any:

@@ -40,7 +40,9 @@ def state(host: Host) -> str:
         return "pending"
     if host.lock_record:
         return "locked"
-    return "ok" if host.desired else "never set"
+    if host.desired is None:
+        return "withdrawn" if host.last_updated else "never set"
+    return "ok"
 
 
 def rfc3339(seconds: int | None) -> str | None:

@@ -15,8 +15,9 @@ from homing.core.addresses import (
     parse_mac,
     render_interface_identifier,
 )
-from homing.core.errors import InvalidAddress
+from homing.core.errors import InvalidAddress, InvalidInput
 from homing.core.hosts import RECORD_TYPES
+from homing.core.names import to_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +122,7 @@ def add(
     """
     from homing import settings as settings_module
 
-    with desk(config, database) as opened:
+    with desk(config, database, may_create=True) as opened:
         if policy["signed_only"] is None:
             policy["signed_only"] = settings_module.load(file=config).settings.require_signed or None
         hosts = opened.administration.add_host(name, types, group, **policy)
@@ -130,7 +131,7 @@ def add(
         print_json({"hostname": name, "record_types": [one.record_type for one in hosts], "shared_secret": secret})
         return
     click.echo(f"{name.rstrip('.')} is a host now. Its secret, shown this once:\n\n  {secret}\n")
-    click.echo(recipes(name.rstrip("."), secret))
+    click.echo(recipes(name.rstrip("."), secret, is_internal=bool(policy["allow_internal"])))
 
 
 @host.command("list")
@@ -149,7 +150,13 @@ def list_(config: Path | None, database: Path | None, as_json: bool) -> None:
         print_json([describe(one) for one in hosts])
         return
     rows = [
-        (one.hostname.rstrip("."), one.record_type, one.ip_address or "-", state(one), rfc3339(one.last_updated) or "-")
+        (
+            to_unicode(one.hostname).rstrip("."),
+            one.record_type,
+            one.ip_address or "-",
+            state(one),
+            rfc3339(one.last_updated) or "-",
+        )
         for one in hosts
     ]
     print_table(("NAME", "TYPE", "ADDRESS", "STATE", "UPDATED"), rows)
@@ -234,9 +241,12 @@ def rotate(name: Name, overlap: str | None, config: Path | None, database: Path 
     from homing import settings as settings_module
     from homing.setting_values import seconds
 
-    until = (
-        seconds(0, 365 * 86_400)(overlap) if overlap else settings_module.load(file=config).settings.rotation_overlap
-    )
+    try:
+        until = seconds(0, 365 * 86_400)(overlap) if overlap else None
+    except InvalidInput:
+        raise click.BadParameter("expected a time such as 90, 12h, 7d or 2w", param_hint="--overlap") from None
+    if until is None:
+        until = settings_module.load(file=config).settings.rotation_overlap
     with desk(config, database) as opened:
         hosts = opened.administration.rotate(name, until)
     secret = hosts[0].shared_secret

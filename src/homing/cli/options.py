@@ -47,11 +47,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 
 
 @contextmanager
-def desk(config: Path | None, database: Path | None) -> Iterator[Desk]:
-    """Open the store for one command."""
+def desk(config: Path | None, database: Path | None, *, may_create: bool = False) -> Iterator[Desk]:
+    """Open the store for one command; only a few make one that is not there, if homing.toml names its zones."""
     from homing.wiring import open_desk
 
-    opened = open_desk(settings.load({"database": database}, file=config).settings)
+    opened = open_desk(settings.load({"database": database}, file=config).settings, may_create=may_create)
     try:
         yield opened
     finally:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+_INTERNAL = """
+To try it from this machine or a LAN, whose addresses are not global: homing host set {} --allow-internal
+"""
 
-def recipes(hostname: str, secret: str, server: str = "https://YOUR-SERVER") -> str:
+
+def recipes(hostname: str, secret: str, server: str = "https://YOUR-SERVER", *, is_internal: bool = False) -> str:
     """Return what to give to curl, ddclient and a router; `server` is the URL that they reach."""
     return f"""\
 curl          curl -u '{hostname}:{secret}' '{server}/nic/update?hostname={hostname}'
@@ -19,6 +23,4 @@ ddclient      use=web, web={server}/nic/checkip
 router        service: custom dyndns2    server: {server}/nic/update
               user: {hostname}    password: the secret    host: {hostname}
               in one line: {server}/nic/update?hostname={hostname}&myip=<ipaddr>
-
-To try it from this machine or a LAN, whose addresses are not global: homing host set {hostname} --allow-internal
-"""  # noqa: S608 - no SQL, though a client is told to update something
+{"" if is_internal else _INTERNAL.format(hostname)}"""

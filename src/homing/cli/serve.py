@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -83,6 +84,7 @@ def _hints(running: Running, file: Path | None) -> list[str]:
     """Return what stands between this server and being useful to the Internet."""
     machine = running.machine
     hints = []
+    skipped = machine.publisher.skipped
     if next(machine.administration.hosts(), None) is None:
         hints.append(
             f"`homing host add cam.{machine.zones[0].name.rstrip('.')}` makes a host and prints how to update it"
@@ -94,6 +96,7 @@ def _hints(running: Running, file: Path | None) -> list[str]:
         if (served := machine.publisher.get_zone_of(name)) is not None
         and not (served.get(RRsetKey(name, "A")) or served.get(RRsetKey(name, "AAAA")))
     ]
+    hints += [f"{key.name} {key.type} is a host that DNS cannot show: {why}" for key, why in islice(skipped.items(), 5)]
     hints += [
         f"{name.rstrip('.')} was served here before and is not now; name it too, if it should be"
         for name in machine.store.former_zones()

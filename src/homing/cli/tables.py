@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="The format, where it cannot be told by looking.")
 @click.option("--zone", help="The zone of names that are a single label.")
 @click.option("--dry-run", is_flag=True, help="Check everything, take nothing.")
@@ -42,10 +42,10 @@ def import_(
     from homing.formats.imported import read
 
     try:
-        text = file.read_text(encoding="utf-8")
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise Refused(f"{file} is not UTF-8 text") from None
-    with desk(config, database) as opened:
+    with desk(config, database, may_create=True) as opened:
         default_zone = parse_name(zone) if zone else opened.zones[0].name if len(opened.zones) == 1 else None
         imported = read(
             text,
@@ -102,7 +102,9 @@ def export(config: Path | None, database: Path | None) -> None:
 @store_options
 @json_option
 def backup(file: Path, config: Path | None, database: Path | None, as_json: bool) -> None:
-    """Copy the store into FILE, consistent, while the server runs. To restore: stop it, and put the copy in place.
+    """Copy the store into FILE, consistent, while the server runs.
+
+    To restore: stop the server, remove the -wal and -shm files beside the store, and put the copy in its place.
 
     \b
     Example:

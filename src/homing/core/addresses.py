@@ -145,6 +145,11 @@ def is_global(address: Address, also_public: Sequence[Network] = ()) -> bool:
     return any(address in network for network in also_public)
 
 
+def can_be_assigned(address: Address) -> bool:
+    """Tell whether an address can be that of a host at all, on whatever network: not a group's, and not nobody's."""
+    return not (address.is_multicast or address.is_unspecified or address == _BROADCAST)
+
+
 def describe(address: Address) -> str | None:
     """Return the registered name of the special block that the address is in; None for plain global unicast."""
     block = _get_block(address)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from homing.core.addresses import Address
 
 SECRET_RANDOM_BYTES = 24
-SECRET_LENGTH = 32
 SIGNATURE_WINDOW = 300
 """Seconds by which a signed request's time may differ from the server's (as TSIG's fudge, RFC 8945 section 10)."""
 WEAK_LENGTH = 16

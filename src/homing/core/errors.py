@@ -1,4 +1,4 @@
-"""Every exception that Homing raises on purpose.
+"""Every exception that Homing raises on purpose, but for what is control flow inside one file.
 
     HomingError
     ├── InvalidInput             what somebody gave us cannot be used; the text says what and why, and holds no secret

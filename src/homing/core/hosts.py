@@ -104,3 +104,29 @@ class Host:
     def next(self, **changes: Any) -> Self:
         """Return the version of it that a commit is to write."""
         return replace(self, version=self.version + 1, **changes)
+
+
+def mark_of(host: Host, now: float) -> Host:
+    """What stays of a removed host; what was signed before can never be sent again, whoever has the name then."""
+    return host.next(
+        removed_at=int(now),
+        desired=None,
+        shared_secret="",
+        previous_secret=None,
+        group=None,
+        rejected=None,
+        signed_at=max(host.signed_at, int(now * 1000)),
+    )
+
+
+def in_place_of(old: object, fresh: Host, *, shares: bool) -> Host:
+    """A name that was removed is made anew over its mark, of which DNS may still show the old address."""
+    if not isinstance(old, Host):
+        return fresh.next()
+    return replace(
+        fresh,
+        version=old.version + 1,
+        published=old.published,
+        signed_at=old.signed_at,
+        signed_only=fresh.signed_only or (shares and old.signed_only),
+    )

@@ -54,6 +54,8 @@ class Buckets:
     def level(self, key: Hashable, now: float) -> float:
         """Return how many tokens there are. A clock that jumped back neither gives nor takes any."""
         level, at = self._levels.get(key, (self._rate.burst, now))
+        if now < at:
+            self._levels[key] = (level, now)  # from here on, or it would stand still until the clock is back
         return min(self._rate.burst, level + max(0.0, now - at) * self._rate.per_second)
 
     def seconds_until_one(self, key: Hashable, now: float) -> float:

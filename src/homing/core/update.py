@@ -12,6 +12,7 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, TypeAlias
 
 from homing.core.addresses import (
+    can_be_assigned,
     complete,
     interface_identifier_of,
     is_global,
@@ -86,6 +87,8 @@ class UpdateRequest:
     """A valid ddupdate token makes its host when it is not there yet."""
     refusal: Outcome | None = None
     """What is wrong with the request itself, where that is told only to whoever has proved something."""
+    complaint: str | None = None
+    """The same in words, for the log."""
 
 
 # --- the decision
@@ -183,6 +186,8 @@ def _interface_identifier(host: Host, prefix: IPv6Network) -> int:
 
 
 def _is_allowed(host: Host, wish: Wish, address: Address, policy: Policy) -> bool:
+    if not can_be_assigned(address):
+        return False
     if host.allow_internal:
         return True
     is_named = isinstance(wish, SetAddress) and wish.is_named

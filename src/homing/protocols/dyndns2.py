@@ -20,7 +20,7 @@ from homing.core.addresses import Address, parse_address_with_length, record_typ
 from homing.core.credentials import Password
 from homing.core.errors import InvalidInput, InvalidName
 from homing.core.hosts import RECORD_TYPES, RecordType
-from homing.core.names import Name, parse_hostname
+from homing.core.names import MAX_U_NAMES, Name, parse_hostname
 from homing.core.outcomes import Answer, HostOutcome, Outcome
 from homing.core.update import HostUpdate, SetAddress, SetPrefix, UpdateRequest, Wish, Withdraw
 from homing.protocols.http import Credentials, Request, Response, text
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PATHS = ("/nic/update", "/v3/update")
 MAX_HOSTNAMES = 20
+TOO_MANY = f"more than {MAX_HOSTNAMES} hostnames"
 CHALLENGE = (("www-authenticate", 'Basic realm="Homing"'),)
 
 _V4: tuple[RecordType, ...] = ("A",)
@@ -76,13 +77,15 @@ def parse(request: Request, source: Address) -> Asked | Response:
     hostnames = _hostnames(parameters, credentials.username)
     try:
         wishes, echo = _wishes(parameters, source)
-        refusal = Outcome.TOO_MANY_HOSTS if len(hostnames) > MAX_HOSTNAMES else None
-    except InvalidInput:
-        wishes, echo, refusal = {}, {}, Outcome.ADDRESS_NOT_ALLOWED
+        refusal, complaint = (Outcome.TOO_MANY_HOSTS, TOO_MANY) if len(hostnames) > MAX_HOSTNAMES else (None, None)
+    except InvalidInput as error:
+        wishes, echo, refusal, complaint = {}, {}, Outcome.ADDRESS_NOT_ALLOWED, str(error)
+    if sum(not name.isascii() for name in hostnames) > MAX_U_NAMES:
+        hostnames, refusal, complaint = [""], Outcome.TOO_MANY_HOSTS, f"more than {MAX_U_NAMES} names outside ASCII"
     updates = tuple(HostUpdate(_parse_or_none(name), name, wishes) for name in hostnames[: MAX_HOSTNAMES + 1])
     identity = username_as_host if credentials.username else next((update.hostname for update in updates), None)
     proof = Password(credentials.username, credentials.password)
-    return Asked(UpdateRequest(proof, updates, source, identity, refusal=refusal), echo)
+    return Asked(UpdateRequest(proof, updates, source, identity, refusal=refusal, complaint=complaint), echo)
 
 
 def render(asked: Asked, answer: Answer) -> Response:
@@ -100,7 +103,7 @@ def render(asked: Asked, answer: Answer) -> Response:
 
 def challenge() -> Response:
     """Answer 401: the same bytes whatever was wrong with the credentials."""
-    return Response(401, b"badauth\n", headers=CHALLENGE)
+    return Response(401, b"badauth\n", headers=CHALLENGE, log={"protocol": "dyndns2", "outcome": "challenged"})
 
 
 def unavailable(retry_after: int | None) -> Response:
@@ -137,7 +140,7 @@ def _hostnames(parameters: Mapping[str, str], username: str) -> list[str]:
 
 def _parse_or_none(name: str) -> Name | None:
     try:
-        return parse_hostname(name)
+        return parse_hostname(name, only_to_look_up=True)
     except InvalidName:
         return None
 

@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -30,10 +30,6 @@ MAX_PARAMETERS = 100
 
 class BadRequest(InvalidInput):
     """The request is no request of any protocol here. The text is for the log."""
-
-
-class TooLarge(BadRequest):
-    """The body is longer than the path allows."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +112,6 @@ def json_response(status: int, value: object, **log: object) -> Response:
     return Response(status, json.dumps(value).encode(), "application/json", log=log)
 
 
-@lru_cache(maxsize=4096)
 def parse_authorization(value: str | None) -> Credentials | None:
     """Parse Basic (RFC 7617: any case, UTF-8, split at the first colon), Bearer (RFC 6750) or deSEC's `Token`.
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from homing.core.addresses import parse_address, parse_prefix, record_type_of
 from homing.core.credentials import parse_signature, render_signature
 from homing.core.errors import InvalidInput
-from homing.core.names import Name, parse_hostname
+from homing.core.names import MAX_U_NAMES, Name, parse_hostname
 from homing.core.outcomes import Answer, Outcome
 from homing.core.rows import MAX_ROWS
 from homing.core.update import HostUpdate, SetAddress, SetPrefix, UpdateRequest, Wish
@@ -143,13 +143,15 @@ def _parse_update(members: Mapping[str, Any]) -> tuple[Name, tuple[HostUpdate, .
     """Return as whose owner the client speaks, and what it asks."""
     if "updates" not in members:
         update = _parse_host(members)
-        return parse_hostname(update.text), (update,)
+        return parse_hostname(update.text, only_to_look_up=True), (update,)
     _allow_only(members, "as", "updates")
     entries = members["updates"]
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise InvalidInput("updates is not a list of objects")
     if len(entries) > MAX_ROWS:
         raise InvalidInput(f"more than {MAX_ROWS} hosts in one request")
+    if sum(not str(entry.get("hostname", "")).isascii() for entry in entries) > MAX_U_NAMES:
+        raise InvalidInput(f"more than {MAX_U_NAMES} names outside ASCII in one request")
     updates = tuple(_parse_host(entry) for entry in entries)
     if len({update.hostname for update in updates}) < len(updates):
         raise InvalidInput("a hostname stands in updates twice")
@@ -183,7 +185,7 @@ def _hostname(members: Mapping[str, Any], key: str) -> Name:
     value = members.get(key)
     if not isinstance(value, str):
         raise InvalidInput(f"{key} is missing or not a text")
-    return parse_hostname(value)
+    return parse_hostname(value, only_to_look_up=True)
 
 
 def _allow_only(members: Mapping[str, Any], *names: str) -> None:

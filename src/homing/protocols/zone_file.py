@@ -37,17 +37,21 @@ def parse_records(lines: Iterable[str], zone: Name, default_ttl: int) -> dict[RR
     Names without a final dot are relative to the zone; `@` is the zone itself. A record without a TTL gets
     `default_ttl`, in seconds; records of one RRset get the smallest of theirs (RFC 2181 section 5.2). RDATA come in
     canonical form and order (RFC 4034 sections 6.2 and 6.3), so equal sets are equal values.
-    Raises InvalidInput, which names the line.
+    Raises InvalidInput with a line for each that cannot be read.
     """
     ttls: dict[RRsetKey, int] = {}
     rdatas: dict[RRsetKey, dict[bytes, str]] = {}
+    problems: list[str] = []
     for line in lines:
         try:
             key, ttl, rdata = _parse_line(line, zone, default_ttl)
         except InvalidInput as error:
-            raise InvalidInput(f"record {line[:100]!r}: {error}") from error
+            problems.append(f"record {line[:100]!r}: {error}")
+            continue
         ttls[key] = min(ttl, ttls.get(key, ttl))
         rdatas.setdefault(key, {})[rdata.to_digestable()] = _to_text(key.type, rdata)
+    if problems:
+        raise InvalidInput("\n".join(problems))
     return {key: RRset(ttls[key], tuple(text for _, text in sorted(texts.items()))) for key, texts in rdatas.items()}
 
 

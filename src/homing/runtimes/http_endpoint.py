@@ -149,7 +149,9 @@ class Endpoint:
         self._pending += 1
         try:
             while isinstance(answer, Waiting):
-                await asyncio.wait((asyncio.wrap_future(answer.done),))
+                done = asyncio.wrap_future(answer.done)
+                await asyncio.wait((done,))
+                done.exception()  # `proceed` looks at it; asyncio would complain that nobody did
                 answer = answer.proceed()
             if isinstance(answer, Blocking):
                 return await loop.run_in_executor(self._workers, answer.run)

@@ -38,7 +38,7 @@ class HttpLimits:
     connections_per_source: int = 256
     """Open connections of one IPv4 address or one IPv6 /56."""
     workers: int = 64
-    """Threads that commit."""
+    """Threads for what takes long: imported passwords, and lists of hosts."""
     backlog: int = 256
     """Requests that may wait for such a thread; the next one hears 503."""
     stop_timeout: float = 10.0

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
-from collections import deque
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homing.core.errors import HomingError, InvalidSettings
 from homing.core.response_rate import RatePolicy
+from homing.runtimes.access_log import log_crash
 from homing.runtimes.dns_server import DnsServer
 from homing.runtimes.http_server import HttpLimits, HttpServer
 from homing.runtimes.tls import Certificate
@@ -25,12 +26,14 @@ from homing.wiring import OneMachine, open_server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
+    from homing.app.publishing import Outbox
     from homing.settings import Settings
 
 FOLLOW_INTERVAL = 0.1
 """Seconds between two looks for what another process, such as the command line, has committed."""
 DRAIN_INTERVAL = 5.0
-DAY = 86_400.0
+MINUTE, DAY = 60.0, 86_400.0
+DESCRIPTORS = 65_536
 
 log = logging.getLogger("homing.server")
 
@@ -69,19 +72,20 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         )
         await http.start()
         stack.push_async_callback(http.stop)
-        for interval, work in _upkeep(machine):
-            task = asyncio.create_task(_repeat(interval, work))
-            stack.push_async_callback(_cancel, task)
+        stop = asyncio.Event()
+        for job in _upkeep(machine):
+            stack.push_async_callback(_end, stop, asyncio.create_task(_repeat(job, stop)))
         yield Running(machine, http, dns)
 
 
 async def serve(settings: Settings, started: Callable[[Running], None]) -> None:
     """Run until SIGINT or SIGTERM, telling `started` once everything listens."""
     async with running(settings) as server:
+        _raise_descriptor_limit()
         _spare_the_collector()
         started(server)
         await until_told()
-        log.info("stopping")
+        log.info("stopping; DNS: %s", server.dns.counters)
 
 
 def _spare_the_collector() -> None:
@@ -116,31 +120,62 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _upkeep(machine: OneMachine) -> tuple[tuple[float, Callable[[], object]], ...]:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that is done again and again, in a thread; times are in seconds."""
+
+    name: str
+    interval: float
+    work: Callable[[], object]
+    first: float | None = None
+    """When it is done for the first time after the start, if that is not after one interval."""
+
+
+def _upkeep(machine: OneMachine) -> tuple[Job, ...]:
     return (
-        (FOLLOW_INTERVAL, machine.publisher.follow_if_moved),
-        (DRAIN_INTERVAL, machine.outbox.drain),
-        (DAY, machine.administration.purge_marks),
-        (DAY, lambda: deque(machine.outbox.reconcile(repair=True), maxlen=0)),
+        Job("follow", FOLLOW_INTERVAL, machine.publisher.follow_if_moved),
+        Job("drain", DRAIN_INTERVAL, machine.outbox.drain),
+        Job("purge", DAY, machine.administration.purge_marks, first=MINUTE),
+        Job("reconcile", DAY, lambda: _reconcile(machine.outbox), first=MINUTE),
     )
 
 
-async def _repeat(interval: float, work: Callable[[], object]) -> None:
-    """Do the work every `interval` seconds, in a thread; what fails is logged once until it works again."""
-    failing = False
-    while True:
-        await asyncio.sleep(interval)
+def _reconcile(outbox: Outbox) -> None:
+    if count := sum(1 for _ in outbox.reconcile(repair=True)):
+        log.warning("reconcile: DNS showed %d hosts otherwise than the store; repaired or marked as rejected", count)
+
+
+async def _repeat(job: Job, stop: asyncio.Event) -> None:
+    """Do a job until `stop`; what fails is logged once until it works again, and never ends the job."""
+    wait, failing = job.interval if job.first is None else job.first, False
+    while not stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), wait)
+            return
+        wait = job.interval
         try:
-            await asyncio.to_thread(work)
+            await asyncio.to_thread(job.work)
         except HomingError as error:
             if not failing:
-                log.error("%s: %s", getattr(work, "__name__", "upkeep"), error)
+                log.error("%s: %s", job.name, error)
+            failing = True
+        except Exception as error:
+            if not failing:
+                log_crash(log, f"{job.name} failed", error)
             failing = True
         else:
             failing = False
 
 
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+async def _end(stop: asyncio.Event, task: asyncio.Task[None]) -> None:
+    """Let a job finish what it is at: it may be reading the store, which is closed next."""
+    stop.set()
+    await task
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many descriptors as the system lets us: each connection takes one, and so does the store."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

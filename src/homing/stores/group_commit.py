@@ -69,6 +69,11 @@ class GroupCommit(Generic[T]):
             self._queue.put((request, future))
         return future
 
+    def check(self) -> None:
+        """Raise if nothing is written any more."""
+        if self._broken is not None:
+            raise type(self._broken)(*self._broken.args)
+
     def close(self) -> None:
         """Finish what is queued, and end the thread."""
         with self._lock:

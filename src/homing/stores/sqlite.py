@@ -147,6 +147,7 @@ class SqliteStore:
     def check(self) -> None:
         """Return if the store answers, and is still the file that was opened."""
         self._check_identity()
+        self._writer.check()
         self._read("SELECT value FROM meta", ())
 
     def close(self) -> None:
@@ -156,7 +157,8 @@ class SqliteStore:
             connections = list(self._connections)
         self._feed.close()
         for connection in connections:
-            connection.close()
+            with connection.busy:
+                connection.close()
         self._writer.close()
 
     def _serve(self, zones: frozenset[Name]) -> None:
@@ -200,14 +202,16 @@ class SqliteStore:
         return self._try(lambda connection: connection.execute(sql, values).fetchall())
 
     def _try(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connection()
         try:
-            return read(self._connection())
+            with connection.busy:
+                return read(connection)
         except sqlite3.Error as error:
             if self._closed:
                 raise StoreUnavailable(f"{self._path}: the store is closed") from None
             raise sqlite_schema.to_store_error(self._path, error) from error
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> sqlite_schema.Connection:
         """Return this thread's connection."""
         if self._closed:
             raise StoreUnavailable(f"{self._path}: the store is closed")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+import threading
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homing.core.errors import StoreDamaged, StoreError, StoreUnavailable
 
@@ -96,7 +97,14 @@ _to_text = partial(str, encoding="utf-8", errors="backslashreplace")
 
 
 class Connection(sqlite3.Connection):
-    """A connection that closes itself when the thread that used it is gone."""
+    """A connection that closes itself when the thread that used it is gone.
+
+    Whoever uses it holds `busy`: closing it under another thread's query would crash the process.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.busy = threading.Lock()
 
     def __del__(self) -> None:
         self.close()

@@ -90,11 +90,11 @@ class Application:
         try:
             source = client_address(request.peer, request.headers, self._access.trusted_proxies)
         except BadRequest as error:
-            return _with_log(text(400, "bad request\n"), request.peer, culprit=str(error))
+            return _with_log(text(400, "bad request\n"), request.peer, path="-", culprit=str(error))
         try:
             result = self._route(request, source)
         except BadRequest as error:
-            result = _with_log(text(400, "bad request\n"), source, culprit=str(error))
+            result = _with_log(text(400, "bad request\n"), source, path="-", culprit=str(error))
         return _with_log(result, source) if isinstance(result, Response) and "client" not in result.log else result
 
     def _route(self, request: Request, source: Address) -> Result:
@@ -106,7 +106,9 @@ class Application:
                 return self._answer_health()
             is_awslabs = path == "/" and not is_ddupdate and awslabs.is_awslabs(request)
             if not self._has_key(request, is_awslabs=is_awslabs):
-                return Response(403, b'{"message":"Forbidden"}', "application/json", log={"outcome": "API key refused"})
+                return Response(
+                    403, b'{"message":"Forbidden"}', "application/json", log={"path": "-", "outcome": "API key refused"}
+                )
             if is_ddupdate:
                 return self._ddupdate(request, source)
             if is_awslabs:
@@ -118,7 +120,7 @@ class Application:
 
     def _match(self, path: str, request: Request, source: Address) -> Result | None:
         match path:
-            case "/nic/update" | "/v3/update":
+            case _ if path in dyndns2.PATHS:
                 return self._dyndns2(request, source)
             case signed.UPDATE_PATH:
                 return self._run(signed.parse(request, source), signed.render, "signed")
