@@ -89,10 +89,10 @@ class Settings:
     require_signed: bool = _setting(
         default=False,
         parse=flag,
-        doc="New hosts take signed requests and HTTP Basic only, not the replayable hash or token.",
+        doc="Hosts that `homing host add` makes take signed requests and HTTP Basic only, no hash and no token.",
     )
     rotation_overlap: int = _setting(
-        7 * 86_400, seconds(0, 365 * 86_400), "How long a rotated secret goes on working beside the new one."
+        7 * 86_400, seconds(0, 365 * 86_400), "How long a secret goes on working after `homing host rotate`."
     )
     note_interval: int = _setting(
         86_400, seconds(60, 365 * 86_400), "How often a poll that changes nothing is written down, at most."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from homing.app.importing import Importer
+from homing.app.publishing import BACKOFF_CAP
 from homing.core.accounts import TokenKey
 from homing.core.errors import Refused
 from homing.core.hosts import Host
@@ -31,7 +32,7 @@ from tests.app.builders import (
     make_world,
     once,
 )
-from tests.app.flaky_publisher import FlakyPublisher
+from tests.app.flaky_publisher import Faults, FlakyPublisher
 from tests.conformance.publisher_contract import ZONE
 from tests.conformance.test_publishers import NS, make_zone
 
@@ -71,13 +72,24 @@ def test_where_dns_is_told_what_is_imported_is_published_and_marked() -> None:
     assert not world.host().pending
 
 
-def test_a_dry_run_tells_the_problems_and_what_is_present_and_writes_nothing() -> None:
+def test_what_dns_cannot_take_yet_is_pending() -> None:
+    publisher = FlakyPublisher(Faults(unreachable=1))
+    world = make_world(publisher=publisher)
+    importer(world).take(ROWS)
+    assert world.host().pending
+    publisher.faults = Faults()
+    world.clock.time += BACKOFF_CAP
+    world.outbox.drain()
+    assert world.shown() == "1.1.1.1"
+
+
+@pytest.mark.parametrize("bad", [[], [make_host(Name("cam.elsewhere.example."))]], ids=["good", "bad"])
+def test_a_dry_run_tells_the_problems_and_what_is_present_and_writes_nothing(bad: list[Row]) -> None:
     world = make_world(make_host(TV))
     before = rows_of(world)
-    report = importer(world).take([*ROWS, make_host(Name("cam.elsewhere.example."))], dry_run=True)
-    assert report.added == ()
-    assert report.present == (make_host(TV).key,)
-    assert len(report.problems) == 1
+    report = importer(world).take([*ROWS, *bad], dry_run=True)
+    assert (report.added, report.present) == ((), (make_host(TV).key,))
+    assert len(report.problems) == len(bad)
     assert rows_of(world) == before
 
 

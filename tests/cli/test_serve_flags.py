@@ -35,19 +35,19 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return run
 
 
-@pytest.mark.parametrize("in_file", ["", "require_signed = true", "require_signed = false"])
-@pytest.mark.parametrize(("flag", "expected"), [("--require-signed", True), ("--no-require-signed", False)])
-def test_a_flag_of_yes_or_no_stands_above_the_file(settings_of: Any, flag: str, expected: bool, in_file: str) -> None:
-    assert settings_of(flag, file=in_file).require_signed is expected
+def test_a_flag_stands_above_the_file(settings_of: Any) -> None:
+    assert settings_of("--default-ttl", "50", file="default_ttl = 90").default_ttl == 50
 
 
-@pytest.mark.parametrize(("in_file", "expected"), [("", False), ("require_signed = true", True)])
-def test_a_flag_of_yes_or_no_that_was_not_given_leaves_the_file_in_force(
-    settings_of: Any, in_file: str, expected: bool
-) -> None:
-    assert settings_of(file=in_file).require_signed is expected
+def test_a_flag_that_was_not_given_leaves_the_file_in_force(settings_of: Any) -> None:
+    assert settings_of(file="default_ttl = 90").default_ttl == 90
 
 
-def test_a_flag_of_yes_or_no_takes_no_value(settings_of: Any) -> None:
-    done = CliRunner().invoke(serve, ["--require-signed", "yes"])
-    assert done.exit_code == 2
+def test_a_list_is_given_by_repeating_its_flag(settings_of: Any) -> None:
+    zones = settings_of("--zone", "a.test", "--zone", "b.test").zones
+    assert [zone.name for zone in zones] == ["a.test.", "b.test."]
+
+
+@pytest.mark.parametrize("flag", ["--require-signed", "--rotation-overlap", "--api-key", "--token-key"])
+def test_what_the_server_does_not_read_and_what_is_secret_has_no_flag(flag: str) -> None:
+    assert CliRunner().invoke(serve, [flag, "1"]).exit_code == 2

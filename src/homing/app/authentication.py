@@ -101,9 +101,9 @@ class Authenticator:
             case Password(username) as proof:
                 account = rows.get(account_key(username)) if username else None
                 if isinstance(account, Account):
-                    authority = self._by_account(account, proof, request.source, may_block=may_block)
                     # An account may be named as a host is; the host's own secret works on beside it.
-                    return authority or (self._by_secret(request, rows) if request.identity else None)
+                    authority = self._by_secret(request, rows) if request.identity else None
+                    return authority or self._by_account(account, proof, request.source, may_block=may_block)
                 if username and request.identity is None:
                     self._take_long(proof, request.source, may_block=may_block)
             case Token() as proof:

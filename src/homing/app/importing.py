@@ -6,18 +6,19 @@ with other content is a problem, and then nothing is taken: an import never chan
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from homing.app.authentication import family_keys
 from homing.core.accounts import Account
-from homing.core.errors import Conflict, Refused
+from homing.core.errors import Conflict, Refused, StoreError
 from homing.core.hosts import Host
 from homing.core.names import get_zone_of
 from homing.core.rows import ABSENT, Commit, Row, key_of, to_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from homing.app.ports import Store
     from homing.app.publishing import Outbox
@@ -60,16 +61,19 @@ class Importer:
         problems += self._unknown_hosts(rows)
         fresh: list[Row] = []
         present: list[RowKey] = []
+        replaced: dict[RowKey, Row] = {}
         for row, old in self._beside_old(rows):
             if old is None or (isinstance(old, Host) and old.is_removed):
                 fresh.append(self._as_committed(row, old))
+                if old is not None:
+                    replaced[key_of(row)] = old
             elif _content(old) == _content(row):
                 present.append(key_of(row))
             else:
                 problems.append(f"{_described(row)} is here already, with other content")
         if problems or dry_run:
             return ImportReport((), tuple(present), tuple(problems))
-        self._commit(fresh)
+        self._commit(fresh, replaced)
         return ImportReport(tuple(map(key_of, fresh)), tuple(present), ())
 
     def _objection(self, row: Row) -> str | None:
@@ -103,23 +107,32 @@ class Importer:
         signed_at = max(row.signed_at, old.signed_at) if isinstance(old, Host) else row.signed_at
         return replace(row, version=version, published=published, signed_at=signed_at)
 
-    def _commit(self, fresh: Sequence[Row]) -> None:
+    def _commit(self, fresh: Sequence[Row], replaced: Mapping[RowKey, Row]) -> None:
         """One commit where the store takes one of that size; else several, the first of which are undone on failure."""
         done: list[Row] = []
         for start in range(0, len(fresh), self._store.max_rows):
             part = tuple(fresh[start : start + self._store.max_rows])
             try:
                 self._store.commit(Commit(part, {key_of(row): row.version - 1 for row in part}))
-            except Conflict:
-                self._undo(done)
-                raise Refused("nothing was imported: some of these rows appeared meanwhile; run it again") from None
+            except StoreError as error:
+                self._undo(done, replaced)
+                if isinstance(error, Conflict):
+                    raise Refused("nothing was imported: some of these rows appeared meanwhile; run it again") from None
+                raise
             done += part
         if self._outbox is not None:
             self._outbox.publish([row for row in fresh if isinstance(row, Host)])
 
-    def _undo(self, done: Sequence[Row]) -> None:
+    def _undo(self, done: Sequence[Row], replaced: Mapping[RowKey, Row]) -> None:
+        """Put back the marks that were replaced and take out the rest, but for what somebody has used since."""
         for row in done:
-            self._store.commit(Commit((), {key_of(row): row.version}, deletes=(key_of(row),)))
+            key = key_of(row)
+            with suppress(Conflict):
+                if key in replaced:
+                    mark = replace(replaced[key], version=row.version + 1)
+                    self._store.commit(Commit((mark,), {key: row.version}))
+                else:
+                    self._store.commit(Commit((), {key: row.version}, deletes=(key,)))
 
 
 def _described(row: Row) -> str:

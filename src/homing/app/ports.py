@@ -47,6 +47,8 @@ class Store(Protocol):
     def submit(self, commit: Commit) -> Future[None]:
         """Begin a commit and return at once; the future ends as `commit` would, after it is durable or has failed.
 
+        Raises StoreUnavailable at once where nothing can even begin, as after `close`.
+
         What is attached to the future may run in the store's own thread, and must not wait for the store.
         """
         ...

@@ -59,8 +59,9 @@ def demo(*, once: bool) -> None:
 
 
 async def _demo(folder: Path, *, once: bool) -> None:
-    from homing.runtimes.server import running, until_told
+    from homing.runtimes.server import running, stop_signal
 
+    told = stop_signal()
     certificate, key, authority = _make_certificate(folder)
     settings = Settings(
         zones=(_zone(),),
@@ -77,7 +78,7 @@ async def _demo(folder: Path, *, once: bool) -> None:
         if once:
             return
         click.echo(_lines(place))
-        await until_told()
+        await told.wait()
 
 
 def _zone() -> ZoneSettings:

@@ -10,13 +10,16 @@ import click
 
 from homing import settings as settings_module
 from homing.core.records import RRsetKey
-from homing.setting_values import flag
 from homing.settings import Settings, flag_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from homing.runtimes.server import Running
+
+
+_OF_COMMANDS = ("require_signed", "rotation_overlap")
+"""Settings that `homing host` reads, and the server does not."""
 
 
 def _shown(host: str, port: int) -> str:
@@ -32,17 +35,13 @@ def _default(value: Any) -> str:
 def _setting_options(command: Any) -> Any:
     """Make an option of every setting; flags win over the environment and homing.toml."""
     for setting in reversed(fields(Settings)):
-        if setting.metadata["is_secret"]:
-            continue  # the process list would show it
-        if setting.metadata["parse"] is flag:
-            options: dict[str, Any] = {"default": None}
-            declaration = f"{flag_of(setting.name)}/--no{flag_of(setting.name)[1:]}"
-        else:
-            options = {"metavar": "VALUE", "default": None}
-            declaration = flag_of(setting.name)
+        if setting.metadata["is_secret"] or setting.name in _OF_COMMANDS:
+            continue  # the process list would show a secret
         text = f"{setting.metadata['doc']} [default: {_default(setting.default)}]"
         is_list = isinstance(setting.default, tuple)
-        command = click.option(declaration, setting.name, multiple=is_list, help=text, **options)(command)
+        command = click.option(
+            flag_of(setting.name), setting.name, multiple=is_list, metavar="VALUE", default=None, help=text
+        )(command)
     return command
 
 

@@ -80,11 +80,12 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 
 async def serve(settings: Settings, started: Callable[[Running], None]) -> None:
     """Run until SIGINT or SIGTERM, telling `started` once everything listens."""
+    told = stop_signal()
     async with running(settings) as server:
         _raise_descriptor_limit()
         _spare_the_collector()
         started(server)
-        await until_told()
+        await told.wait()
         log.info("stopping; DNS: %s", server.dns.counters)
 
 
@@ -98,12 +99,12 @@ def _spare_the_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def until_told() -> None:
-    """Wait for SIGINT or SIGTERM."""
-    stop = asyncio.Event()
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGINT and SIGTERM set from now on, instead of ending the process."""
+    told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
 
 
 def run(main: Coroutine[None, None, None]) -> None:
