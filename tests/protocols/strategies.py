@@ -23,7 +23,7 @@ V4 = IPv4Address("203.0.113.7")
 V6 = IPv6Address("2001:db8::7")
 
 SUCCESS_WORDS = ("ok", "good", "true", "updated", "success", "nochg")
-"""inadyn `custom{}` takes any body with one of these in it, in any case, for a success (clients.md 1.4)."""
+"""inadyn `custom{}` takes any body with one of these in it, in any case, for a success."""
 
 
 def make_request(

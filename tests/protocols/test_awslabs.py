@@ -63,7 +63,7 @@ SET_BY_GET = make_request(f"/?mode=set&hostname=h.example.com&hash={DIGEST}")
 SET_BY_POST = post(f'{{"execution_mode":"set", "ddns_hostname":"h.example.com", "validation_hash":"{DIGEST}"}}')
 LIST_BY_GET = make_request(f"/?mode=list_hosts&hostname=h.example.com&hash={DIGEST}")
 
-# --- get (clients.md 7.2, 7.5)
+# --- get
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""ddupdate: Python lists in the query, and a client that only knows 200 from the rest (clients.md section 8)."""
+"""ddupdate: Python lists in the query, and a client that only knows 200 from the rest."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def rendered(found: Asked, *outcomes: Outcome, whole: Outcome | None = None) -> 
     return dyndns2.render(found, Answer(whole or outcomes[0], hosts))
 
 
-# --- who is asking (clients.md 1.2)
+# --- who is asking
 
 
 def test_without_credentials_there_is_one_challenge() -> None:
@@ -219,7 +219,7 @@ def test_no_address_means_the_source(query: str, source: Address, wanted: dict[s
 
 @pytest.mark.parametrize("query", ["myipv6=preserve", "myip=&myipv6=preserve", "myipv6=PRESERVE"])
 def test_preserving_ipv6_alone_still_sets_the_source_over_ipv4(query: str) -> None:
-    """deSEC's users append it so that an update by source address leaves the other family alone (clients.md 1.3)."""
+    """deSEC's users append it so that an update by source address leaves the other family alone."""
     assert wishes(query, V4) == {"A": SetAddress(V4)}
 
 
@@ -285,7 +285,7 @@ def test_hurricane_electrics_form_has_a_password_and_no_user() -> None:
     assert (found.proof, found.identity) == (Password("", "s3"), "h.example.com.")
 
 
-# --- what is answered (clients.md 1.4 and 1.5)
+# --- what is answered
 
 
 @pytest.mark.parametrize(("outcome", "code"), [(Outcome.UPDATED, "good"), (Outcome.UNCHANGED, "nochg")])

@@ -27,7 +27,7 @@ from tests.protocols.strategies import ADDRESSES, FORM, V4, basic, make_request,
 if TYPE_CHECKING:
     from homing.core.addresses import Address
 
-# --- parameters (clients.md 1.1, rules 7 and 8)
+# --- parameters
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_header_given_twice_is_refused_even_with_equal_values() -> None:
     assert request.header("accept") is None
 
 
-# --- credentials (clients.md 1.2)
+# --- credentials
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])

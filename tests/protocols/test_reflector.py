@@ -29,7 +29,7 @@ def test_checkip_is_dyns_page_byte_for_byte() -> None:
 
 
 def test_no_header_of_checkip_looks_like_an_address() -> None:
-    """ddclient 3.x scans headers and body together (clients.md section 2)."""
+    """ddclient 3.x scans headers and body together."""
     for name, value in reflector.checkip(V4).headers:
         assert not re.search(r"\d+\.\d+\.\d+\.\d+|[0-9a-f]*:[0-9a-f:]+", f"{name} {value}")
 

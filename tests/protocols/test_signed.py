@@ -1,4 +1,4 @@
-"""The signed request: what is under the signature, and what is refused for being unclear (interface.md)."""
+"""The signed request: what is under the signature, and what is refused for being unclear."""
 
 from __future__ import annotations
 

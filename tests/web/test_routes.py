@@ -87,7 +87,7 @@ def test_the_root_greets_people(world: World) -> None:
 
 @pytest.mark.parametrize("target", ["", "*", "?hostname=h.example.com", "nic/update", "http://x/nic/update"])
 def test_a_malformed_target_is_400(world: World, target: str) -> None:
-    """inadyn 1.99.4 with an own server and no path sends `?hostname=...` (clients.md 3.1)."""
+    """inadyn 1.99.4 with an own server and no path sends `?hostname=...`."""
     assert world.ask(target).status == 400
 
 
@@ -100,7 +100,7 @@ def test_a_malformed_target_is_400(world: World, target: str) -> None:
     ],
 )
 def test_an_update_that_missed_its_path_is_not_told_200(world: World, target: str) -> None:
-    """OPNsense, ddns-go and pfSense count any 200 as done (clients.md 1.6, 3.2)."""
+    """OPNsense, ddns-go and pfSense count any 200 as done."""
     assert world.ask(target, headers=basic("alice", "pw")).status != 200
 
 

@@ -90,7 +90,7 @@ def test_offline_keeps_the_record_unless_the_host_allows_it() -> None:
 
 
 def test_a_withdrawal_has_an_address_in_its_line() -> None:
-    """ez-ipupdate fails on a bare `good` (clients.md 1.4)."""
+    """ez-ipupdate fails on a bare `good`."""
     world = World([make_account("pw", H1), make_host(H1, allow_offline=True)])
     ask_dyndns2(world, "hostname=h1.dyn.example.com&myip=203.0.113.7")
     assert len(ask_dyndns2(world, "hostname=h1.dyn.example.com&offline=YES")[1].split()) == 2
