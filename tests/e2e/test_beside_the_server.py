@@ -64,11 +64,7 @@ def test_a_host_can_be_added_before_the_server_first_starts(tmp_path: Path) -> N
     write_settings(tmp_path)
     ok(homing(tmp_path, "host", "add", "cam.home.test", "--database", "homing.db"))
     with serving(tmp_path) as server:
-        assert state_of_all(server) == {"cam.home.test.": "never set"}
-
-
-def state_of_all(server: Server) -> dict[str, str]:
-    return {host["hostname"]: host["state"] for host in server.ask_json("host", "list")}
+        assert {host["state"] for host in server.ask_json("host", "show", "cam.home.test")} == {"never set"}
 
 
 # --- import
