@@ -209,9 +209,11 @@ class Administration:
         """Return the zone id and the token with which a ddupdate client may update `fqdn`. Raises Refused."""
         zone = get_zone_of(fqdn, self._zones)
         zone_id = next((zone_id for zone_id, name in zone_ids.items() if name == zone), None)
-        self._check_name(fqdn, RECORD_TYPES)
         if zone is None or zone_id is None:
-            raise Refused(f"{fqdn} is in a zone without an id")
+            raise Refused(f"{fqdn} is in no zone that is served: {', '.join(sorted(self._zones))}")
+        objections = [self._why_not(RRsetKey(fqdn, record_type)) for record_type in RECORD_TYPES]
+        if all(objections):
+            raise Refused(str(objections[0]))
         if is_reserved(fqdn, zone) and not self._load(_families(fqdn)):
             raise Refused(f"{fqdn} is a reserved name, which no token can make: `homing host add` it first")
         text = fqdn.rstrip(".")

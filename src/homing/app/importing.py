@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from homing.app.publishing import Outbox
     from homing.core.names import Name
     from homing.core.records import RRsetKey
-from homing.core.rows import RowKey
+    from homing.core.rows import RowKey
 
 _LOADED_AT_ONCE = 90
 _STATE = ("desired", "published", "pending", "ip_address", "signed_at", "last_accessed", "last_checked", "last_updated")

@@ -64,7 +64,6 @@ def parse_hostname(text: str, *, only_to_look_up: bool = False) -> Name:
     `only_to_look_up` takes A-labels as they are: decoding them costs a third of a millisecond, and the name of a host
     was checked when the host was made.
 
-
     Beyond `parse_name`: letters, digits and inner hyphens only (RFC 1123 section 2.1), at least two labels, no
     reserved LDH label except a valid A-label (RFC 5890 section 2.3.1), no number as the last label.
     Raises InvalidName.

@@ -81,7 +81,11 @@ def parse(request: Request, source: Address) -> Asked | Response:
     except InvalidInput as error:
         wishes, echo, refusal, complaint = {}, {}, Outcome.ADDRESS_NOT_ALLOWED, str(error)
     if sum(not name.isascii() for name in hostnames) > MAX_U_NAMES:
-        hostnames, refusal, complaint = [""], Outcome.TOO_MANY_HOSTS, f"more than {MAX_U_NAMES} names outside ASCII"
+        hostnames, refusal, complaint = (
+            ["(too many)"],
+            Outcome.TOO_MANY_HOSTS,
+            f"more than {MAX_U_NAMES} names outside ASCII",
+        )
     updates = tuple(HostUpdate(_parse_or_none(name), name, wishes) for name in hostnames[: MAX_HOSTNAMES + 1])
     identity = username_as_host if credentials.username else next((update.hostname for update in updates), None)
     proof = Password(credentials.username, credentials.password)
