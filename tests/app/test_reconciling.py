@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from homing.app.publishing import Difference
+from homing.core.errors import Unreachable
 from homing.core.names import Name
 from homing.core.records import RRset, RRsetChange, RRsetKey
+from homing.core.rows import Commit
 from tests.app.builders import (
     CAM,
     NAS,
@@ -137,3 +139,27 @@ def test_a_row_that_moves_while_it_is_repaired_is_left_to_who_moved_it() -> None
     world.store.before_commit = once(lambda: world.promise(TWO))
     assert list(world.outbox.reconcile(repair=True)) == [Difference(KEY, ONE, None)]
     assert (world.host().version, world.host().desired) == (2, TWO)
+
+
+def test_a_row_that_was_left_pending_is_marked_where_dns_follows_the_store() -> None:
+    """As in a store that another publisher was used with before."""
+    world = make_world(make_host(desired=ONE))
+    assert world.host().pending
+    assert world.outbox.drain() == 1
+    assert not world.host().pending
+    assert world.outbox.drain() == 0
+
+
+class Unsure(Lagging):
+    """A DNS that follows the store, and cannot tell whether it has."""
+
+    def publish(self, zone: Name, changes: Sequence[RRsetChange]) -> None:
+        raise Unreachable("the store does not answer")
+
+
+def test_no_answer_from_a_dns_that_follows_the_store_makes_no_row_pending() -> None:
+    world = make_world(make_host(desired=ONE, published=ONE), publisher=Unsure())
+    before = world.host()
+    world.store.commit(Commit((before.next(desired=TWO, published=TWO),), {before.key: before.version}))
+    world.outbox.publish([before])
+    assert not world.host().pending

@@ -213,12 +213,11 @@ class Outbox:
 
         A row that says so already is not written, but it is looked at again: a late swap may have undone a newer one.
         """
-        if self._publisher.follows_store:
-            return []
         moved = []
         marked = [host for host in hosts if host.published == host.desired and host.rejected is None]
-        versions = {row.key: row.version for row in self._reload(marked)}
-        moved += [host for host in marked if versions.get(host.key) != host.version]
+        if not self.follows_store:  # one that follows the store has no late swaps
+            versions = {row.key: row.version for row in self._reload(marked)}
+            moved += [host for host in marked if versions.get(host.key) != host.version]
         for host in hosts:
             if host in marked:
                 continue
@@ -230,6 +229,8 @@ class Outbox:
 
     def _doubt(self, tried: Sequence[Host]) -> None:
         """No answer came, and the swap may still land. Whose row has settled on another address is pending again."""
+        if self.follows_store:
+            return
         desired = {host.key: host.desired for host in tried}
         for row in self._reload(tried):
             if not row.pending and row.desired != desired[row.key]:
