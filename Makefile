@@ -13,8 +13,8 @@ test: $(VENV)/.dev  ## every test; end-to-end ones skip where their program is m
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff, mypy strict, and the house rules that are tests
-	@$(BIN)/ruff check src tests bench
-	@$(BIN)/ruff format --check src tests bench
+	@$(BIN)/ruff check src tests bench local_aws
+	@$(BIN)/ruff format --check src tests bench local_aws
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_docs.py
 
@@ -45,5 +45,5 @@ $(VENV)/.server: pyproject.toml | $(VENV)/bin/pip
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/pip
 	@echo 'setting up $(VENV) with the test tools ...' >&2
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[server,demo,fast]' --group test --group lint
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[server,demo,fast,aws]' --group test --group lint
 	@touch $@ $(VENV)/.server

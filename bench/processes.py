@@ -17,7 +17,7 @@ from homing.core.records import RRset
 from homing.core.rows import ABSENT, Commit
 from homing.setting_values import zone_settings
 from homing.settings import Settings
-from homing.wiring import open_desk
+from homing.wiring.one_machine import open_desk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from homing.core.outcomes import Answer, HostOutcome, Outcome, RRsetOutcome
 from homing.protocols import awslabs, ddupdate, dyndns2, signed
 from homing.protocols.http import Request, Response
 from homing.settings import Settings
-from homing.wiring import make_zone
+from homing.wiring.one_machine import make_zone
 from tests.house import MODULES, PACKAGE, ROOT
 from tests.pages import PAGES, Page, page
 

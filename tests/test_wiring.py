@@ -15,7 +15,8 @@ from homing.core.rows import ABSENT, Commit, Row, key_of
 from homing.setting_values import zone_settings
 from homing.settings import Settings
 from homing.stores.sqlite import SqliteStore
-from homing.wiring import SlowAccounts, SystemClock, open_desk
+from homing.wiring.one_machine import SlowAccounts, open_desk
+from homing.wiring.system import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +118,7 @@ def test_a_command_never_says_which_zones_the_server_serves(tmp_path: Path) -> N
     desk = open_desk(settings_for(tmp_path / "homing.db", other))
     try:
         assert [zone.name for zone in desk.zones] == [other]
+        assert isinstance(desk.store, SqliteStore)
         assert list(desk.store.zones()) == [ZONE]
         assert list(desk.store.former_zones()) == []
     finally:

@@ -43,6 +43,8 @@ class FlakyPublisher:
         self.held: dict[RRsetKey, RRset] = {}
         self.history: list[tuple[RRsetKey, RRset | None]] = []
         """Every RRset that DNS went through, in order."""
+        self.fitting = 500
+        """So many changes fit into one call."""
         self.calls: list[list[RRsetChange]] = []
         self.before: Callable[[], None] = lambda: None
         self.after: Callable[[], None] = lambda: None
@@ -50,6 +52,9 @@ class FlakyPublisher:
         self.on_read: Callable[[], None] = lambda: None
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
+
+    def count_fitting(self, changes: Sequence[RRsetChange]) -> int:
+        return min(len(changes), self.fitting)
 
     def publish(self, zone: Name, changes: Sequence[RRsetChange]) -> None:
         self.before()

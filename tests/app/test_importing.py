@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from homing.app.importing import Importer
-from homing.app.publishing import BACKOFF_CAP
+from homing.app.patience import BACKOFF_CAP
 from homing.core.accounts import TokenKey
 from homing.core.errors import Refused
 from homing.core.hosts import Host

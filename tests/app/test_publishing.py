@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from homing.app.publishing import BACKOFF_CAP, Outbox
+from homing.app.patience import BACKOFF_CAP
+from homing.app.publishing import Outbox
 from homing.core.errors import Conflict, StoreUnavailable
 from homing.core.names import Name
 from homing.core.outcomes import Outcome

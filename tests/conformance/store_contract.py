@@ -40,6 +40,11 @@ def put(
     store.commit(Commit(rows, expects | (also_expects or {}), deletes))
 
 
+def scanned(store: Store) -> list[Row]:
+    """Every row, in order of keys."""
+    return sorted(store.scan(), key=key_of)
+
+
 class StoreContract:
     """Tests named as sentences of the contract in `homing.app.ports.Store`."""
 
@@ -91,7 +96,7 @@ class StoreContract:
     def test_a_row_expected_but_missing_is_a_conflict(self, store: Store) -> None:
         with pytest.raises(Conflict):
             put(store, make_host(version=2))
-        assert list(store.scan()) == []
+        assert scanned(store) == []
 
     def test_a_row_that_was_only_read_and_moved_is_a_conflict(self, store: Store) -> None:
         put(store, make_host("read"))
@@ -107,15 +112,15 @@ class StoreContract:
         rows = [make_host("a"), make_host("b", comment="stale"), make_host("c")]
         with pytest.raises(Conflict):
             put(store, *rows, deletes=())
-        assert list(store.scan()) == [make_host("b")]
+        assert scanned(store) == [make_host("b")]
         put(store, make_host("a"), make_host("b", version=2), make_host("c"))
-        assert len(list(store.scan())) == 3
+        assert len(scanned(store)) == 3
 
     def test_deleted_rows_are_gone_with_the_commit(self, store: Store) -> None:
         put(store, make_host("a"), make_host("b"))
         gone = {key_of(make_host("a")): 1}
         put(store, make_host("c"), also_expects=gone, deletes=tuple(gone))
-        assert [key_of(row) for row in store.scan()] == [make_host("b").key, make_host("c").key]
+        assert [key_of(row) for row in scanned(store)] == [make_host("b").key, make_host("c").key]
         put(store, make_host("a", comment="again"))
         assert _load(store, make_host("a")).comment == "again"
 
@@ -128,12 +133,12 @@ class StoreContract:
     def test_what_was_submitted_is_there_once_its_future_has_ended(self, store: Store) -> None:
         done = [store.submit(Commit((host,), {host.key: ABSENT})) for host in (make_host("a"), make_host("b"))]
         assert [one.result(PATIENCE) for one in done] == [None, None]
-        assert list(store.scan()) == [make_host("a"), make_host("b")]
+        assert scanned(store) == [make_host("a"), make_host("b")]
 
     def test_what_is_attached_to_a_submitted_commit_sees_it_written(self, store: Store) -> None:
         seen: Future[list[Row]] = Future()
         done = store.submit(Commit((make_host(),), {make_host().key: ABSENT}))
-        done.add_done_callback(lambda _: seen.set_result(list(store.scan())))
+        done.add_done_callback(lambda _: seen.set_result(scanned(store)))
         assert seen.result(PATIENCE) == [make_host()]
 
     def test_a_submitted_commit_whose_row_has_moved_ends_in_a_conflict_and_writes_nothing(self, store: Store) -> None:
@@ -141,7 +146,7 @@ class StoreContract:
         stale = (make_host(comment="stale"), make_host("new"))
         done = store.submit(Commit(stale, {host.key: ABSENT for host in stale}))
         assert isinstance(done.exception(PATIENCE), Conflict)
-        assert list(store.scan()) == [make_host()]
+        assert scanned(store) == [make_host()]
         put(store, make_host().next())  # and the next commit is none the worse for it
 
     def test_a_closed_store_takes_no_submitted_commit(self, store: Store) -> None:
@@ -186,13 +191,12 @@ class StoreContract:
             put(store, make_host(f"p{number}", desired=rrset, published=rrset, version=2))
         assert not store.find_pending(9)
 
-    def test_a_scan_shows_every_row_in_order_of_keys(self, store: Store) -> None:
+    def test_a_scan_shows_every_row_once(self, store: Store) -> None:
         rows = [make_host(f"h{number}") for number in range(60)] + [make_host("h7", record_type="AAAA")]
         put(store, *rows)
         put(store, *(make_host(f"i{number}") for number in range(60)), Account(username="u", version=1, password="h"))
         keys = [key_of(row) for row in store.scan()]
-        assert keys == sorted(keys)
-        assert len(keys) == 122
+        assert len(keys) == len(set(keys)) == 122
 
     def test_damaged_rows_are_left_out_and_listed_without_their_secrets(self, store: Store, plant: Plant) -> None:
         put(store, make_host())
@@ -202,7 +206,7 @@ class StoreContract:
             plant((f"{label}.home.example.", "A"), bad)
         plant(("odd.home.example.", "TXT"), {"shared_secret": "secret-of-cam"})
         plant(("#user", "#account"), {"password": "secret-of-user", "hostnames": [{}]})
-        assert list(store.scan()) == [make_host()]
+        assert scanned(store) == [make_host()]
         assert list(store.find_group("secret-of-cam")) == [make_host()]
         assert store.load([("bb.home.example.", "A")]) == {}
         lines = store.scan_damaged()

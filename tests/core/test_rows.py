@@ -83,7 +83,7 @@ def test_the_names_are_those_of_the_awslabs_tables() -> None:
 @pytest.mark.parametrize(
     ("record_type", "attributes"),
     [("A", {"shared_secret": 5}), ("A", {"ttl": "many"}), ("A", {"ttl": True}), ("A", {"ttl": 1.5}),
-     ("A", {"lock_record": "yes"}), ("A", {"lock_record": 1}), ("A", {"desired": "192.0.2.1"}),
+     ("A", {"lock_record": "yes"}), ("A", {"lock_record": 2}), ("A", {"desired": "192.0.2.1"}),
      ("A", {"desired": {"ttl": 60, "rdata": []}}), ("A", {"desired": {"ttl": 60, "rdata": [1]}}),
      ("A", {"desired": {"ttl": 60, "rdata": ["2001:db8::1"]}}), ("AAAA", {"published": {"ttl": 60, "rdata": ["x"]}}),
      ("A", {"desired": {"ttl": -1, "rdata": ["192.0.2.1"]}}), ("AAAA", {"interface_identifier": "5"}),
@@ -109,3 +109,21 @@ def test_rows_that_are_no_hosts_have_names_that_no_parser_accepts(key: tuple[str
     assert key != host_key(NAME, "A")
     assert key[1].startswith("#")
     assert account_key("-key") != token_key_key() != account_key("token-key")
+
+
+@pytest.mark.parametrize(("typed", "meant"), [(1, True), (0, False), ("TRUE", True), ("", False)])
+def test_a_flag_that_was_typed_as_a_number_or_a_text_is_read(typed: object, meant: bool) -> None:
+    host = from_attributes((NAME, "A"), 1, {"lock_record": typed})
+    assert isinstance(host, Host)
+    assert host.lock_record is meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "seconds"),
+    [("2016-12-01 10:11:12.123456", 1480587072), ("2016-12-01 10:11:12", 1480587072), ("1480587072", 1480587072),
+     ("2016-12-01T12:11:12+02:00", 1480587072), ("", None), ("yesterday", None), ("0001-01-01 00:00:00", 0)],
+)  # fmt: skip
+def test_times_are_read_as_awslabs_wrote_them(typed: str, seconds: int | None) -> None:
+    host = from_attributes((NAME, "A"), 1, {"last_updated": typed, "last_checked": typed})
+    assert isinstance(host, Host)
+    assert (host.last_updated, host.last_checked) == (seconds, seconds)

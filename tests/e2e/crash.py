@@ -31,7 +31,8 @@ from homing.core.names import Name
 from homing.setting_values import zone_settings
 from homing.settings import Settings
 from homing.stores.sqlite import SqliteStore
-from homing.wiring import SystemClock, open_desk
+from homing.wiring.one_machine import open_desk
+from homing.wiring.system import SystemClock
 from tests.e2e import crash_server
 from tests.e2e.crash_clients import ZONE, Owner, count_of
 from tests.e2e.programs import HOMING, Place, Server, clean_environment, start

@@ -23,7 +23,7 @@ from homing.core.names import Name
 from homing.core.rows import ABSENT, Commit, Row, key_of
 from homing.runtimes.server import FOLLOW_INTERVAL
 from homing.stores.sqlite import SqliteStore
-from homing.wiring import SystemClock
+from homing.wiring.system import SystemClock
 from tests.e2e import send_raw
 from tests.e2e.conftest import Inside, inside_flags
 from tests.e2e.namespaces import SERVER_4, SERVER_6, namespace

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from homing.settings import Settings
-    from homing.wiring import OneMachine
+    from homing.wiring.one_machine import OneMachine
 
 PATIENCE = 15.0
 SOON = 0.001

@@ -14,7 +14,7 @@ from homing.protocols.http import Request
 from homing.settings import load
 from homing.stores import sqlite_schema
 from homing.stores.sqlite import SqliteStore
-from homing.wiring import open_server
+from homing.wiring.one_machine import open_server
 from tests.conformance.store_contract import make_host, put
 from tests.conformance.test_stores import FixedClock
 from tests.stores.test_sqlite import FailingConnection
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from homing.protocols.http import Response
-    from homing.wiring import OneMachine
+    from homing.wiring.one_machine import OneMachine
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from homing.core.errors import Conflict, Refused
 from homing.core.hosts import MARK_SECONDS, RECORD_TYPES, Host, RecordType, in_place_of, mark_of
 from homing.core.names import get_zone_of, is_reserved
 from homing.core.records import RRset, RRsetKey
-from homing.core.rows import ABSENT, Commit, Row, RowKey, account_key, host_key, token_key_key
+from homing.core.rows import ABSENT, Commit, Row, RowKey, account_key, host_key, key_of, token_key_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -140,7 +140,8 @@ class Administration:
 
     def hosts(self) -> Iterator[Host]:
         """Yield every host, in order of names."""
-        return (row for row in self._store.scan() if isinstance(row, Host) and not row.is_removed)
+        hosts = [row for row in self._store.scan() if isinstance(row, Host) and not row.is_removed]
+        return iter(sorted(hosts, key=key_of))
 
     def find_host(self, hostname: Name) -> list[Host]:
         """Return the families of a name. Raises Refused if there is none."""
@@ -203,7 +204,8 @@ class Administration:
 
     def accounts(self) -> Iterator[Account]:
         """Yield every account, in order of user names."""
-        return (row for row in self._store.scan() if isinstance(row, Account))
+        accounts = [row for row in self._store.scan() if isinstance(row, Account)]
+        return iter(sorted(accounts, key=key_of))
 
     def token(self, fqdn: Name, zone_ids: Mapping[str, Name], configured_key: str | None) -> tuple[str, str]:
         """Return the zone id and the token with which a ddupdate client may update `fqdn`. Raises Refused."""

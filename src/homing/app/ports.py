@@ -6,7 +6,7 @@ All calls are synchronous and may be made from several threads at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ class Store(Protocol):
         ...
 
     def scan(self) -> Iterator[Row]:
-        """Yield every row, in order of keys. A row that changes meanwhile is shown before or after, never torn."""
+        """Yield every row, in any order. A row that changes meanwhile is shown before or after, never torn."""
         ...
 
     def scan_damaged(self) -> Sequence[str]:
@@ -113,6 +113,10 @@ class Publisher(Protocol):
 
     follows_store: bool
 
+    def count_fitting(self, changes: Sequence[RRsetChange]) -> int:
+        """Return how many of the changes, from the first on, one call of `publish` can take."""
+        ...
+
     def publish(self, zone: Name, changes: Sequence[RRsetChange]) -> None:
         """Apply all changes of one zone, or none; return once DNS has accepted them. One change a key.
 
@@ -123,6 +127,23 @@ class Publisher(Protocol):
 
     def read(self, zone: Name, keys: Collection[RRsetKey]) -> Mapping[RRsetKey, RRset | None]:
         """Return what DNS holds for the keys. Raises Throttled or Unreachable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that an operator may want to hear of: whom it concerns, a hostname or a zone, and what happened."""
+
+    kind: Literal["changed", "rejected", "failing", "recovered"]
+    subject: str
+    text: str
+
+
+class Notifier(Protocol):
+    """Told what became of publishing, after the commit. May be slow or down without harm."""
+
+    def notify(self, notices: Sequence[Notice]) -> None:
+        """Pass them on. Never raises: what cannot be passed on is logged."""
         ...
 
 

@@ -8,32 +8,33 @@ any number of publishers may run, be late, or die at any step.
 from __future__ import annotations
 
 import logging
-import threading
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
-from homing.core.errors import Conflict, Drifted, PublishError, Rejected, StoreError, Throttled, Unreachable
+from homing.app.notices import Notices
+from homing.app.patience import Patience
+from homing.core.errors import Conflict, Drifted, PublishError, Rejected, StoreError, Unreachable
 from homing.core.hosts import Host
 from homing.core.names import get_zone_of
 from homing.core.records import RRset, RRsetChange, RRsetKey
-from homing.core.rows import Commit
+from homing.core.rows import MAX_ROWS, Commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
-    from homing.app.ports import Clock, Publisher, Store
+    from homing.app.ports import Clock, Notifier, Publisher, Store
     from homing.core.names import Name
 
-MAX_BATCH = 500
-"""Changes in one call to a publisher."""
-LOADED_AT_ONCE = 90
+MAX_BATCH = 10_000
+"""Hosts of one zone that are taken up together; a publisher is given as many of them at once as it can take."""
 ROUNDS = 8
 """So often is a batch taken up again because DNS or its rows had moved, before it is left for later."""
-BACKOFF_FIRST, BACKOFF_CAP = 1.0, 300.0
-"""Seconds; full jitter between 0 and a bound that doubles from the first to the cap."""
 
 log = logging.getLogger("homing.publishing")
+
+Held: TypeAlias = "Mapping[RRsetKey, RRset | None]"
+"""What DNS shows, as far as is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,13 @@ class Difference:
 
 
 @dataclass(slots=True)
-class _Backoff:
-    """When a zone may be tried again, in seconds since 1970, how often it failed, and whether DNS asked to wait."""
+class Progress:
+    """What became of hosts that were to be published; whoever is in neither set is still pending."""
 
-    failures: int = 0
-    since: float = 0.0
-    until: float = 0.0
-    is_asked: bool = False
-
-    def holds(self, now: float) -> bool:
-        """A clock that was set back ends it: it must not hold for as long as the clock jumped."""
-        return self.since <= now < self.until
+    settled: set[RRsetKey] = field(default_factory=set)
+    """DNS shows what their rows desire."""
+    rejected: set[RRsetKey] = field(default_factory=set)
+    """DNS will never take it."""
 
 
 class Outbox:
@@ -70,41 +67,41 @@ class Outbox:
         zones: Container[Name],
         clock: Clock,
         jitter: Callable[[], float],
+        notifier: Notifier | None = None,
     ) -> None:
-        """Make one; `jitter` returns a number from 0 to 1 at random."""
+        """Make one; `jitter` returns a number from 0 to 1 at random, and `notifier` is told what came of it."""
         self._store = store
         self._publisher = publisher
         self._zones = zones
         self._clock = clock
-        self._jitter = jitter
-        self._backoff: dict[Name, _Backoff] = {}
-        self._lock = threading.Lock()
+        self._patience = Patience(clock, jitter)
+        self._notices = Notices(notifier)
 
     @property
     def follows_store(self) -> bool:
         """Whether DNS is a view of the store, so that what is committed is as good as published."""
         return self._publisher.follows_store
 
-    def publish(self, hosts: Iterable[Host]) -> frozenset[RRsetKey]:
-        """Publish hosts that were committed; return those that DNS rejected. What fails stays pending.
+    def publish(self, hosts: Iterable[Host]) -> Progress:
+        """Publish hosts that were committed, and tell how far that went. What fails stays pending.
 
         A zone that DNS asked to leave alone for a while is left to `drain`. Never raises for what DNS or the store
         does: the commit has been made, and the rest can be made up for.
         """
-        rejected: set[RRsetKey] = set()
+        progress = Progress()
         failing: set[Name] = set()
         for zone, batch in self._by_zone(hosts):
-            if zone in failing or self._asked_to_wait(zone):
+            if zone in failing or self._patience.asked_to_wait(zone):
                 continue
             try:
-                self._swap(zone, batch, {host.key: host.published for host in batch}, rejected)
+                self._swap(zone, batch, {host.key: host.published for host in batch}, progress)
                 self._note_success(zone)
             except PublishError as error:
                 failing.add(zone)
                 self._note_failure(zone, error)
             except StoreError as error:
                 log.warning("zone %s: published, but not noted in the store: %s", zone, error)
-        return frozenset(rejected)
+        return progress
 
     def drain(self, limit: int = 10_000) -> int:
         """Publish what is pending, except in zones that are backing off; return how many hosts were tried."""
@@ -119,24 +116,22 @@ class Outbox:
         return max(0, now - min(since, default=now))
 
     def reconcile(self, *, repair: bool) -> Iterator[Difference]:
-        """Compare every host with DNS and yield what differs, repaired if `repair`. Raises PublishError, StoreError.
-
-        DNS is read first, and the row after it: a row that moved meanwhile has been published since.
-        """
+        """Compare every host with DNS and yield what differs, repaired if `repair`. Raises PublishError, StoreError."""
         scanned = (row for row in self._store.scan() if isinstance(row, Host) and _is_ours(row))
         for zone, batch in self._by_zone(scanned):
+            # DNS first, and the row after it: a row that moved meanwhile has been published since.
             held = self._publisher.read(zone, [host.key for host in batch])
             suspects = [host for host in batch if held[host.key] != host.desired or host.rejected]
             wrong = [row for row in self._reload(suspects) if held[row.key] != row.desired or row.rejected]
             for host in wrong:
                 yield Difference(host.key, host.desired, held[host.key], host.rejected or "")
             if repair and wrong:
-                self._repair(zone, wrong, {host.key: held[host.key] for host in wrong})
+                self._repair(zone, wrong, held)
 
-    def _repair(self, zone: Name, wrong: Sequence[Host], held: Mapping[RRsetKey, RRset | None]) -> None:
+    def _repair(self, zone: Name, wrong: Sequence[Host], held: Held) -> None:
         """Swap to what the rows desire. A DNS that follows the store sees a row again when it is committed again."""
         if not self.follows_store:
-            self._swap(zone, wrong, held, set())
+            self._swap(zone, wrong, held, Progress())
             return
         for host in wrong:
             with suppress(Conflict):  # it moved, and so it is being followed
@@ -152,53 +147,51 @@ class Outbox:
 
     # --- one zone
 
-    def _swap(
-        self, zone: Name, hosts: Sequence[Host], held: Mapping[RRsetKey, RRset | None], rejected: set[RRsetKey]
-    ) -> None:
-        """Swap from what DNS holds to what the rows desire; go round again while either moves.
+    def _swap(self, zone: Name, hosts: Sequence[Host], held: Held, progress: Progress) -> None:
+        """Swap from what DNS holds to what the rows desire, in as few calls as the publisher can do it."""
+        changes = _changes(hosts, held)
+        start = 0
+        while start < len(hosts):
+            end = start + max(1, self._publisher.count_fitting(changes[start:]))
+            self._swap_at_once(zone, hosts[start:end], held, progress)
+            start = end
 
-        What DNS rejects is added to `rejected` at once, so that it is known even if the rest fails.
-        """
+    def _swap_at_once(self, zone: Name, hosts: Sequence[Host], held: Held, progress: Progress) -> None:
+        """Go round again while DNS or the rows move. Progress is noted at once: it is known even if the rest fails."""
         for _ in range(ROUNDS):
             if not hosts:
                 return
-            changes = [RRsetChange(host.key, held[host.key], host.desired) for host in hosts]
             try:
-                self._publisher.publish(zone, changes)
+                self._publisher.publish(zone, _changes(hosts, held))
             except Drifted as drifted:
                 # What DNS holds is known now; what the row desires may have moved since: read DNS, then the row.
                 held = {**held, **drifted.held}
                 hosts = self._reload(hosts)
                 continue
             except Rejected as error:
-                self._bisect(zone, hosts, held, rejected, error)
+                self._bisect(zone, hosts, held, progress, error)
                 return
             except Unreachable:
                 self._doubt(hosts)
                 raise
+            self._notices.changed(hosts, held)
             moved = self._mark_published(hosts)
+            progress.settled |= {host.key for host in hosts} - {host.key for host in moved}
             held = {host.key: host.desired for host in moved}
             hosts = self._reload(moved)
         raise PublishError(f"zone {zone}: rows or DNS kept moving for {ROUNDS} rounds")
 
-    def _bisect(
-        self,
-        zone: Name,
-        hosts: Sequence[Host],
-        held: Mapping[RRsetKey, RRset | None],
-        rejected: set[RRsetKey],
-        error: Rejected,
-    ) -> None:
+    def _bisect(self, zone: Name, hosts: Sequence[Host], held: Held, progress: Progress, error: Rejected) -> None:
         """One bad change must not hold up the others: halve the batch until it stands alone."""
         if len(hosts) == 1:
             if self._quarantine(hosts[0], error):
-                rejected.add(hosts[0].key)
+                progress.rejected.add(hosts[0].key)
             return
         middle = len(hosts) // 2
         try:
-            self._swap(zone, hosts[:middle], held, rejected)
+            self._swap_at_once(zone, hosts[:middle], held, progress)
         finally:  # what holds up one half says nothing of the other
-            self._swap(zone, hosts[middle:], held, rejected)
+            self._swap_at_once(zone, hosts[middle:], held, progress)
 
     def _quarantine(self, host: Host, error: Rejected) -> bool:
         log.error("%s %s: DNS rejects %s: %s", host.hostname, host.record_type, host.desired, error)
@@ -206,6 +199,7 @@ class Outbox:
             self._commit(host, host.next(rejected=str(error) or "rejected"))
         except Conflict:
             return False  # it has a newer address already, which the next drain publishes
+        self._notices.rejected(host, error)
         return True
 
     def _mark_published(self, hosts: Sequence[Host]) -> list[Host]:
@@ -214,18 +208,26 @@ class Outbox:
         A row that says so already is not written, but it is looked at again: a late swap may have undone a newer one.
         """
         moved = []
-        marked = [host for host in hosts if host.published == host.desired and host.rejected is None]
+        marked = [host for host in hosts if _is_marked(host)]
         if not self.follows_store:  # one that follows the store has no late swaps
             versions = {row.key: row.version for row in self._reload(marked)}
             moved += [host for host in marked if versions.get(host.key) != host.version]
-        for host in hosts:
-            if host in marked:
-                continue
-            try:
-                self._commit(host, host.next(published=host.desired, rejected=None))
-            except Conflict:
-                moved.append(host)
+        behind = [host for host in hosts if not _is_marked(host)]
+        for start in range(0, len(behind), MAX_ROWS):
+            moved += self._mark(behind[start : start + MAX_ROWS])
         return moved
+
+    def _mark(self, hosts: Sequence[Host]) -> Sequence[Host]:
+        """Mark all in one commit, which is one call to the store; where one has moved, find out which."""
+        after = tuple(host.next(published=host.desired, rejected=None) for host in hosts)
+        try:
+            self._store.commit(Commit(after, {host.key: host.version for host in hosts}))
+        except Conflict:
+            if len(hosts) == 1:
+                return hosts
+            middle = len(hosts) // 2
+            return [*self._mark(hosts[:middle]), *self._mark(hosts[middle:])]
+        return ()
 
     def _doubt(self, tried: Sequence[Host]) -> None:
         """No answer came, and the swap may still land. Whose row has settled on another address is pending again."""
@@ -243,8 +245,8 @@ class Outbox:
     def _reload(self, hosts: Sequence[Host]) -> list[Host]:
         """Return the hosts as they are now."""
         found: list[Host] = []
-        for start in range(0, len(hosts), LOADED_AT_ONCE):
-            keys = [host.key for host in hosts[start : start + LOADED_AT_ONCE]]
+        for start in range(0, len(hosts), MAX_ROWS):
+            keys = [host.key for host in hosts[start : start + MAX_ROWS]]
             rows = self._store.load(keys)
             found += [row for key in keys if isinstance(row := rows.get(key), Host)]
         return found
@@ -265,30 +267,26 @@ class Outbox:
 
     def _is_due(self, host: Host) -> bool:
         zone = get_zone_of(host.hostname, self._zones)
-        backoff = self._backoff.get(zone) if zone else None
-        return zone is not None and (backoff is None or not backoff.holds(self._clock.now()))
-
-    def _asked_to_wait(self, zone: Name) -> bool:
-        """Only what DNS itself asked for holds up a commit's own publishing: a client waits for that."""
-        backoff = self._backoff.get(zone)
-        return backoff is not None and backoff.is_asked and backoff.holds(self._clock.now())
+        return zone is not None and self._patience.is_due(zone)
 
     def _note_success(self, zone: Name) -> None:
-        if zone in self._backoff:
-            with self._lock:
-                self._backoff.pop(zone, None)
+        if self._patience.note_success(zone):
             log.info("zone %s: publishing works again", zone)
+            self._notices.recovered(zone)
 
     def _note_failure(self, zone: Name, error: PublishError) -> None:
-        with self._lock:
-            backoff = self._backoff.setdefault(zone, _Backoff())
-            bound = min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(backoff.failures, 16))
-            wait = max(bound * self._jitter(), error.retry_after if isinstance(error, Throttled) else 0.0)
-            backoff.failures += 1
-            backoff.is_asked = isinstance(error, Throttled)
-            backoff.since = self._clock.now()
-            backoff.until = backoff.since + wait
+        wait = self._patience.note_failure(zone, error)
         log.warning("zone %s: not published, trying again in %.1f s: %s", zone, wait, error)
+        if self._patience.is_first_failure(zone):
+            self._notices.failing(zone, error)
+
+
+def _changes(hosts: Sequence[Host], held: Held) -> list[RRsetChange]:
+    return [RRsetChange(host.key, held[host.key], host.desired) for host in hosts]
+
+
+def _is_marked(host: Host) -> bool:
+    return host.published == host.desired and host.rejected is None
 
 
 def _is_ours(host: Host) -> bool:

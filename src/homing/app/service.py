@@ -136,7 +136,7 @@ class Service:
 
     def _publish(self, plan: Plan) -> Answer:
         """Make DNS show what was committed. What DNS will not take is told; what it cannot take yet is retried."""
-        rejected = self._outbox.publish(plan.changed + plan.behind)
+        rejected = self._outbox.publish(plan.changed + plan.behind).rejected
         if not rejected:
             return plan.answer
         hosts = tuple(_with_rejections(host, rejected) for host in plan.answer.hosts)

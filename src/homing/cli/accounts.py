@@ -99,11 +99,8 @@ def token(fqdn: Name, config: Path | None, database: Path | None, as_json: bool)
     Example:
       homing token cam.home.example
     """
-    from homing import settings as settings_module
-
-    configured = settings_module.load({"database": database}, file=config).settings.token_key
     with desk(config, database) as opened:
-        zone_id, text = opened.administration.token(fqdn, opened.zone_ids, configured)
+        zone_id, text = opened.administration.token(fqdn, opened.zone_ids, opened.token_key)
     if as_json:
         print_json({"fqdn": fqdn.rstrip("."), "zoneid": zone_id, "token": text})
         return

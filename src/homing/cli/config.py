@@ -75,7 +75,7 @@ def check(file: Path | None, as_json: bool) -> None:
 def _check_all(settings: Settings) -> None:
     """Raises InvalidSettings with the problems of every zone and of the certificate."""
     from homing.runtimes.tls import load_context
-    from homing.wiring import make_zone
+    from homing.wiring.one_machine import make_zone
 
     problems: list[str] = []
     for zone in settings.zones:

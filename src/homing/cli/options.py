@@ -15,7 +15,7 @@ from homing.core.errors import InvalidName
 from homing.core.names import Name, parse_hostname
 
 if TYPE_CHECKING:
-    from homing.wiring import Desk
+    from homing.wiring.desk import Desk
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,7 +49,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 @contextmanager
 def desk(config: Path | None, database: Path | None, *, may_create: bool = False) -> Iterator[Desk]:
     """Open the store for one command; only a few make one that is not there, if homing.toml names its zones."""
-    from homing.wiring import open_desk
+    from homing.wiring.one_machine import open_desk
 
     opened = open_desk(settings.load({"database": database}, file=config).settings, may_create=may_create)
     try:

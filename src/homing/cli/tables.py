@@ -111,7 +111,9 @@ def backup(file: Path, config: Path | None, database: Path | None, as_json: bool
       homing backup /var/backups/homing-$(date +%F).db
     """
     with desk(config, database) as opened:
-        opened.store.backup(file)
+        if opened.backup is None:
+            raise Refused("this store keeps its own backups: see point-in-time recovery in the AWS console")
+        opened.backup(file)
     if as_json:
         print_json({"backup": str(file), "bytes": file.stat().st_size})
     else:

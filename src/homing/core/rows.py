@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from homing.core.accounts import Account, TokenKey
@@ -205,9 +206,22 @@ def _number(name: str, value: Any) -> int:
     return _number_or_none(name, value) or 0
 
 
+def _time_or_none(name: str, value: Any) -> int | None:
+    """Seconds since 1970, or the text of Python's `datetime` in UTC, as the awslabs tables hold it."""
+    if not isinstance(value, str) or not value or _DIGITS.fullmatch(value.strip()):
+        return _number_or_none(name, value)
+    try:
+        time = datetime.fromisoformat(value.strip())
+        seconds = int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return None  # it is told to people, and nothing rests on it
+    return max(0, seconds)
+
+
 def _flag(name: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
+    """People type flags as numbers and as text; what could mean either is refused, since a lock hangs on it."""
+    if isinstance(value, bool) or value in (0, 1):
+        return bool(value)
     if isinstance(value, str) and value.strip().lower() in ("true", "false", ""):
         return value.strip().lower() == "true"
     raise InvalidInput(f"{name} is neither true nor false")
@@ -232,8 +246,8 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "rejected": _text_or_none,
     "signed_at": _number,
     "last_accessed": _text_or_none,
-    "last_checked": _number_or_none,
-    "last_updated": _number_or_none,
+    "last_checked": _time_or_none,
+    "last_updated": _time_or_none,
     "removed_at": _number_or_none,
 }
 """How each attribute of a host is read. The order is that in which they are written."""

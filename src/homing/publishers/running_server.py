@@ -34,6 +34,10 @@ class RunningServer:
     def __init__(self, listen: Sequence[tuple[str, int]]) -> None:
         self._listen = listen
 
+    def count_fitting(self, changes: Sequence[RRsetChange]) -> int:
+        """Take all of them."""
+        return len(changes)
+
     def publish(self, zone: Name, changes: Sequence[RRsetChange]) -> None:
         """Do nothing: what is committed is what the server will show."""
 

@@ -21,7 +21,7 @@ from homing.runtimes.access_log import log_crash
 from homing.runtimes.dns_server import DnsServer
 from homing.runtimes.http_server import HttpLimits, HttpServer
 from homing.runtimes.tls import Certificate
-from homing.wiring import OneMachine, open_server
+from homing.wiring.one_machine import OneMachine, open_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

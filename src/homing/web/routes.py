@@ -172,7 +172,7 @@ class Application:
         if plan.is_settled:
             return finish(plan.answer)
         if self._service.may_block:
-            return Blocking(lambda: finish(self._service.update(update)))
+            return Blocking(lambda: finish(self._service.carry_out(update, plan)))
         return _wait(self._service.begin(update, plan), finish)
 
     def _list(self, update: UpdateRequest | Response, render: Render, protocol: str) -> Result:

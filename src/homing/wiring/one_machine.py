@@ -1,11 +1,9 @@
-"""Settings -> the assembled application. The only file that names adapters; each is imported when it is chosen."""
+"""Homing on one machine: SQLite and the embedded DNS server. Adapters are imported when they are chosen."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-import secrets
-import time
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -27,6 +25,8 @@ from homing.core.zone import SOA, Zone
 from homing.setting_values import ZoneSettings, zone_settings
 from homing.settings import Settings, default_database
 from homing.web.routes import Access, Application
+from homing.wiring.desk import Desk
+from homing.wiring.system import SystemClock, SystemEntropy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,22 +34,6 @@ if TYPE_CHECKING:
     from homing.core.names import Name
     from homing.publishers.embedded import EmbeddedPublisher
     from homing.stores.sqlite import SqliteStore
-
-
-class SystemClock:
-    """The clock of this machine."""
-
-    def now(self) -> float:
-        """Return seconds since 1970."""
-        return time.time()
-
-
-class SystemEntropy:
-    """The operating system's random bytes."""
-
-    def bytes(self, count: int) -> bytes:
-        """Return `count` random bytes."""
-        return secrets.token_bytes(count)
 
 
 class SlowAccounts:
@@ -81,27 +65,6 @@ class OneMachine:
     application: Application
     administration: Administration
     zones: tuple[ZoneSettings, ...]
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What the operator's commands need; opening it loads no zone."""
-
-    store: SqliteStore
-    administration: Administration
-    importer: Importer
-    outbox: Outbox
-    """Compares the store with what the running server answers."""
-    zones: tuple[ZoneSettings, ...]
-
-    @property
-    def zone_ids(self) -> Mapping[str, Name]:
-        """The zones by what ddupdate clients call them."""
-        return {zone.id: zone.name for zone in self.zones}
-
-    def serves(self, hostname: Name) -> bool:
-        """Tell whether a name is in one of the zones."""
-        return get_zone_of(hostname, {zone.name for zone in self.zones}) is not None
 
 
 def open_server(settings: Settings) -> OneMachine:
@@ -179,7 +142,7 @@ def open_desk(settings: Settings, *, may_create: bool = True) -> Desk:
     )
     importer = Importer(store, None, names, _why_not(served))
     outbox = Outbox(store, RunningServer(settings.dns_listen), names, clock, random.random)
-    return Desk(store, administration, importer, outbox, zones)
+    return Desk(store, administration, importer, outbox, zones, settings.token_key, store.backup)
 
 
 def policy_of(settings: Settings) -> Policy:
