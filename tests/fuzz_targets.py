@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import string
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from homing.core.credentials import ddupdate_token, legacy_hash, new_secret, ren
 from homing.core.errors import InvalidAddress, InvalidInput, InvalidName, InvalidSettings
 from homing.core.names import Name
 from homing.core.records import RRset, RRsetKey
+from homing.core.values import replace
 from homing.core.zone import Zones
 from homing.formats import draft, imported
 from homing.protocols.dns_query import answer

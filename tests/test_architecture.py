@@ -213,6 +213,12 @@ def test_the_core_of_an_update_needs_no_server_no_database_and_no_command_line(
             assert not heavy & set(found["roots"]), name
 
 
+def test_the_way_of_an_update_makes_its_values_without_dataclasses(imported: dict[str, dict[str, Any]]) -> None:
+    """A cold start pays for each import: `core/values.py` says how much."""
+    assert "dataclasses" not in imported["homing.web.routes"]["roots"]
+    assert "inspect" not in imported["homing.web.routes"]["roots"]
+
+
 def test_the_command_line_starts_without_the_libraries_of_the_server(imported: dict[str, dict[str, Any]]) -> None:
     assert not {"dns", "starlette", "uvicorn", "sqlite3", "boto3"} & set(imported["homing.cli"]["roots"])
 

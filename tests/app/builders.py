@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from homing.core.names import Name
 from homing.core.records import RRset
 from homing.core.rows import Commit, Row, RowKey, host_key, key_of
 from homing.core.update import HostUpdate, Policy, SetAddress, UpdateRequest, Wish
+from homing.core.values import replace
 from homing.publishers.embedded import EmbeddedPublisher
 from tests.conformance.memory_store import MemoryStore
 from tests.conformance.publisher_contract import ZONE

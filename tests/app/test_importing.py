@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from homing.core.hosts import Host
 from homing.core.names import Name
 from homing.core.outcomes import Outcome
 from homing.core.rows import key_of
+from homing.core.values import replace
 from tests.app.builders import (
     CAM,
     NAS,

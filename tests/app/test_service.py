@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv6Network, ip_network
 from typing import Any
 
@@ -14,6 +13,7 @@ from homing.core.names import Name
 from homing.core.outcomes import HostOutcome, Outcome, RRsetOutcome
 from homing.core.records import RRset
 from homing.core.update import HostUpdate, Policy, SetPrefix, Withdraw
+from homing.core.values import replace
 from tests.app.builders import (
     CAM,
     NAS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from homing.app.importing import Importer
 from homing.core.outcomes import Outcome
 from homing.core.records import RRset, RRsetKey
+from homing.core.values import replace
 from homing.publishers.embedded import EmbeddedPublisher
 from tests.app.builders import (
     CAM,

@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from homing.app.publishing import Outbox
 from homing.app.service import Service
 from homing.cli import main
 from homing.core.rows import key_of
+from homing.core.values import replace
 from homing.core.zone import Zone
 from homing.runtimes.http_endpoint import Endpoint
 from homing.stores import sqlite_rows, sqlite_schema

@@ -16,6 +16,7 @@ from homing.core.hosts import Host, RecordType
 from homing.core.names import Name
 from homing.core.records import RRset
 from homing.core.rows import Row, key_of
+from homing.core.values import defaults_of
 from homing.formats.homing_json import render_export
 from tests.formats.reading import sample, taken
 
@@ -94,7 +95,7 @@ def test_an_export_is_read_back_exactly_but_for_versions(rows: list[Row]) -> Non
 
 
 def with_version_0(row: Row) -> Row:
-    return type(row)(**{name: getattr(row, name) for name in row.__slots__ if name != "version"})
+    return type(row)(**{name: getattr(row, name) for name in defaults_of(type(row)) if name != "version"})
 
 
 def test_an_export_has_one_row_a_line_and_no_versions() -> None:

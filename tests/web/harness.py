@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from homing.core.names import Name
 from homing.core.records import RRset, RRsetKey
 from homing.core.rows import ABSENT, Commit, key_of
 from homing.core.update import Policy
+from homing.core.values import replace
 from homing.core.zone import SOA, Zone
 from homing.protocols.http import Request
 from homing.publishers.embedded import EmbeddedPublisher

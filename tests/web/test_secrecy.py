@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from homing.core.credentials import ddupdate_token
+from homing.core.values import replace
 from homing.web.routes import Access
 from tests.protocols.strategies import FORM, basic
 from tests.web.harness import (

@@ -7,7 +7,6 @@ are `Refused` and `InvalidInput`, with a text that says what to do.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from homing.core.accounts import Account, TokenKey, parse_username
@@ -17,6 +16,7 @@ from homing.core.hosts import MARK_SECONDS, RECORD_TYPES, Host, RecordType, in_p
 from homing.core.names import get_zone_of, is_reserved
 from homing.core.records import RRset, RRsetKey
 from homing.core.rows import ABSENT, Commit, Row, RowKey, account_key, host_key, key_of, token_key_key
+from homing.core.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -11,7 +11,6 @@ import hmac
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homing.core import credentials
@@ -22,6 +21,7 @@ from homing.core.hosts import Host
 from homing.core.limits import Buckets, Rate
 from homing.core.names import get_zone_of
 from homing.core.rows import Row, RowKey, account_key, host_key, token_key_key
+from homing.core.values import frozen
 
 if TYPE_CHECKING:
     from homing.app.ports import Clock, Entropy
@@ -50,7 +50,7 @@ class TooManyFailures(Exception):
     """So many wrong passwords came from there that the next is not even looked at."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Authority:
     """Somebody who has proved something: who, which rows that rested on, and which hosts they may update."""
 

@@ -7,7 +7,6 @@ with other content is a problem, and then nothing is taken: an import never chan
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from homing.app.authentication import family_keys
@@ -16,6 +15,7 @@ from homing.core.errors import Conflict, Refused, StoreError
 from homing.core.hosts import Host
 from homing.core.names import get_zone_of
 from homing.core.rows import ABSENT, Commit, Row, key_of, to_attributes
+from homing.core.values import frozen, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ _STATE = ("desired", "published", "pending", "ip_address", "signed_at", "last_ac
 """What a running host changes by itself; it does not make a row a different one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImportReport:
     """What an import did, or why it did nothing."""
 

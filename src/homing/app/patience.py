@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homing.core.errors import Throttled
@@ -19,14 +18,14 @@ BACKOFF_FIRST, BACKOFF_CAP = 1.0, 300.0
 """Seconds; full jitter between 0 and a bound that doubles from the first to the cap."""
 
 
-@dataclass(slots=True)
 class _Backoff:
     """When a zone may be tried again, in seconds since 1970, how often it failed, and whether DNS asked to wait."""
 
-    failures: int = 0
-    since: float = 0.0
-    until: float = 0.0
-    is_asked: bool = False
+    def __init__(self) -> None:
+        self.failures = 0
+        self.since = 0.0
+        self.until = 0.0
+        self.is_asked = False
 
     def holds(self, now: float) -> bool:
         """A clock that was set back ends it: it must not hold for as long as the clock jumped."""

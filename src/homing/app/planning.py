@@ -5,7 +5,6 @@ A plan holds the answer that is true once its commit is durable, under the versi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from homing.app.authentication import Authority, Rows, TooManyFailures, family_keys, hosts_of
@@ -26,6 +25,7 @@ from homing.core.update import (
     decide,
     keep,
 )
+from homing.core.values import frozen, replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable
@@ -40,7 +40,7 @@ RETRY_AFTER = 5
 """Seconds that a client is asked to wait when nothing can be done now."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What is to be done for a request: the answer if it succeeds, and what to commit and publish before it."""
 

@@ -5,8 +5,9 @@ All calls are synchronous and may be made from several threads at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from homing.core.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -78,7 +79,7 @@ class Store(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ZoneChanges:
     """What moved since a point in a store's history: RRsets in the order of commits, and the zones' serials now."""
 
@@ -130,7 +131,7 @@ class Publisher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notice:
     """Something that an operator may want to hear of: whom it concerns, a hostname or a zone, and what happened."""
 

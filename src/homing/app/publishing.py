@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from homing.app.notices import Notices
@@ -19,6 +18,7 @@ from homing.core.hosts import Host
 from homing.core.names import get_zone_of
 from homing.core.records import RRset, RRsetChange, RRsetKey
 from homing.core.rows import MAX_ROWS, Commit
+from homing.core.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ Held: TypeAlias = "Mapping[RRsetKey, RRset | None]"
 """What DNS shows, as far as is known."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """A host that DNS does not show as the store desires."""
 
@@ -47,14 +47,14 @@ class Difference:
     note: str = ""
 
 
-@dataclass(slots=True)
 class Progress:
     """What became of hosts that were to be published; whoever is in neither set is still pending."""
 
-    settled: set[RRsetKey] = field(default_factory=set)
-    """DNS shows what their rows desire."""
-    rejected: set[RRsetKey] = field(default_factory=set)
-    """DNS will never take it."""
+    def __init__(self) -> None:
+        self.settled: set[RRsetKey] = set()
+        """DNS shows what their rows desire."""
+        self.rejected: set[RRsetKey] = set()
+        """DNS will never take it."""
 
 
 class Outbox:

@@ -8,7 +8,6 @@ success is answered before the commit is durable.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from homing.app.authentication import WouldBlock
@@ -16,6 +15,7 @@ from homing.app.planning import Plan, Planner, find_culprit
 from homing.core.errors import Conflict, StoreError
 from homing.core.limits import Buckets, Rate
 from homing.core.outcomes import Answer, HostOutcome, Outcome, merge
+from homing.core.values import frozen, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterable
@@ -33,7 +33,7 @@ ATTEMPTS = 16
 """So often is a request planned anew because its rows have moved."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Committing:
     """A commit on its way. Once `done` has ended, `proceed` tells how it goes on; before that it would wait."""
 

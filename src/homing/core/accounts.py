@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from homing.core.errors import InvalidInput
+from homing.core.values import field, frozen, replace
 
 if TYPE_CHECKING:
     from homing.core.names import Name
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _USERNAME = re.compile(r"[^\s:#\x00-\x1f\x7f][^:\x00-\x1f\x7f]{0,127}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Account:
     """A user name and a password for HTTP Basic, and the hosts that they may update."""
 
@@ -30,7 +30,7 @@ class Account:
         return replace(self, version=self.version + 1, **changes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class TokenKey:
     """The server's secret behind every ddupdate token. There is at most one."""
 

@@ -16,10 +16,10 @@ import hashlib
 import hmac
 import re
 import string
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from homing.core.errors import InvalidInput
+from homing.core.values import field, frozen
 
 if TYPE_CHECKING:
     from homing.core.addresses import Address
@@ -49,7 +49,7 @@ def new_secret(random: bytes) -> str:
 # --- how a client shows what it knows
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LegacyHash:
     """awslabs: `sha256(source address + hostname + secret)`, replayable from the same address for ever."""
 
@@ -63,7 +63,7 @@ class LegacyHash:
         return is_same_secret(legacy_hash(str(self.source), self.hostname_text, secret), self.digest.lower())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedRequest:
     """`Homing-Signature: t=<milliseconds>,v1=<hex HMAC-SHA256(secret, t "." body)>`, over the body's exact bytes."""
 
@@ -81,7 +81,7 @@ class SignedRequest:
         return abs(self.signed_at / 1000 - now) <= SIGNATURE_WINDOW
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Password:
     """HTTP Basic: an account's password, or a hostname and its shared secret. The user name is empty for a bearer."""
 
@@ -93,7 +93,7 @@ class Password:
         return is_same_secret(secret, self.password)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Token:
     """ddupdate: `sha256(fqdn + zone id + token key)`, with neither an address nor an end in it."""
 

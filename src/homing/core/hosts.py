@@ -9,10 +9,10 @@ The attribute names in a store are those of the awslabs tables (`rows.py`), so t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from homing.core.records import RRset, RRsetKey
+from homing.core.values import field, frozen, replace
 
 if TYPE_CHECKING:
     from homing.core.names import Name
@@ -24,7 +24,7 @@ MARK_SECONDS = 30 * 86_400
 """How long a removed host leaves its mark: nobody may take its name with an old token meanwhile."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Host:
     """One dynamic RRset. Immutable: `next` makes the version that a commit writes."""
 

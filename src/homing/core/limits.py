@@ -12,8 +12,9 @@ State is bounded: the table forgets what has refilled, and then the oldest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from homing.core.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rate:
     """`burst` at once, `per_second` after that."""
 

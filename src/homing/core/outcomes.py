@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from homing.core.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ class Outcome(Enum):
         return self is Outcome.UNCHANGED or self is Outcome.UPDATED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RRsetOutcome:
     """What became of one family of a hostname."""
 
@@ -51,7 +52,7 @@ class RRsetOutcome:
     """What it is set to now; None where it was withdrawn or nothing was done."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostOutcome:
     """What became of one hostname that a request named."""
 
@@ -62,7 +63,7 @@ class HostOutcome:
     """Empty where it did not come to deciding single families."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What a protocol renders. `who` and `culprit` are for the log, never for the client."""
 

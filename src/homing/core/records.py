@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from homing.core.values import frozen
 
 if TYPE_CHECKING:
     from homing.core.names import Name
@@ -16,7 +17,7 @@ class RRsetKey(NamedTuple):
     type: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RRset:
     """The TTL, in seconds, and the RDATA in presentation format (RFC 1035 section 5.1), in a canonical order."""
 
@@ -24,7 +25,7 @@ class RRset:
     rdata: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RRsetChange:
     """Make the RRset at `key` be `after`, provided that it still is `before`; None means that there is none."""
 

@@ -7,9 +7,10 @@ real resolver ask over TCP, and the others go nowhere. The idea and the word are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from homing.core.values import frozen
 
 Network = IPv4Network | IPv6Network
 
@@ -25,7 +26,7 @@ class Verdict(Enum):
     DROP = "drop"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RatePolicy:
     """What one network may be sent over UDP.
 

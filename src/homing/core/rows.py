@@ -8,7 +8,6 @@ DynamoDB console, and `homing export` writes them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,6 +22,7 @@ from homing.core.errors import InvalidInput
 from homing.core.hosts import RECORD_TYPES, Host, RecordType
 from homing.core.names import Name, parse_name
 from homing.core.records import RRset
+from homing.core.values import defaults_of, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ _DIGITS = re.compile(r"[0-9]{1,18}")
 _TOKEN_KEY: RowKey = ("#token-key", "#secret")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Commit:
     """What one request does, all of it or nothing.
 
@@ -251,6 +251,6 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "removed_at": _number_or_none,
 }
 """How each attribute of a host is read. The order is that in which they are written."""
-_DEFAULTS = {entry.name: entry.default for entry in fields(Host) if entry.name in _READERS} | {"shared_secret": ""}
+_DEFAULTS = {name: default for name, default in defaults_of(Host).items() if name in _READERS} | {"shared_secret": ""}
 _NOT_READ = frozenset({"ip_address", "pending", "hostname", "record_type", "version"})
 """Attributes that say again what is known: for people, for indexes, and in exports."""

@@ -7,7 +7,6 @@ rows, asks `decide`, and commits what it says under the versions that it was dec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +21,7 @@ from homing.core.addresses import (
 from homing.core.credentials import Proof, SignedRequest
 from homing.core.outcomes import Outcome
 from homing.core.records import RRset
+from homing.core.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # --- what a client wishes for one RRset
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetAddress:
     """Make it this address. `is_named` if the client of the hash API named it, which the host must then allow."""
 
@@ -43,14 +43,14 @@ class SetAddress:
     is_named: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetPrefix:
     """Keep the interface identifier and move to this prefix (RFC 4291 section 2.5.1)."""
 
     prefix: IPv6Network
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Withdraw:
     """Take the RRset out of DNS, where the host allows it; otherwise it is as if only `instead` had been asked."""
 
@@ -60,7 +60,7 @@ class Withdraw:
 Wish: TypeAlias = SetAddress | SetPrefix | Withdraw
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostUpdate:
     """What a request asks for one hostname. A type that is not named keeps its RRset."""
 
@@ -71,7 +71,7 @@ class HostUpdate:
     wishes: Mapping[RecordType, Wish]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UpdateRequest:
     """One update, whichever protocol brought it."""
 
@@ -94,7 +94,7 @@ class UpdateRequest:
 # --- the decision
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """What the operator set for all hosts. Times are in seconds."""
 
@@ -107,7 +107,7 @@ class Policy:
     """A poll that changes nothing is written down at most so often."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Circumstances:
     """What a decision rests on besides the host and the wish."""
 
@@ -120,7 +120,7 @@ class Circumstances:
     ttl: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """What to answer for one RRset, and the host as it is to be committed: None if nothing is to be written."""
 

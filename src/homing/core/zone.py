@@ -8,12 +8,12 @@ may be kept for as long as it has not moved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homing.core.errors import InvalidInput
 from homing.core.names import Name, get_zone_of, is_within
 from homing.core.records import RRset, RRsetKey
+from homing.core.values import frozen
 from homing.core.zone_checks import NEVER_DYNAMIC, check_soa, check_static, find_cuts
 from homing.core.zone_lookup import Alias, Answer, NoData, NxDomain, OwnedRRset, Referral
 
@@ -28,7 +28,7 @@ MAX_CHAIN = 8
 _ANY_FIRST = ("CNAME", "A", "AAAA")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SOA:
     """The SOA record of a zone but for its serial (RFC 1035 section 3.3.13). Times are in seconds.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from homing.core.values import frozen
 
 if TYPE_CHECKING:
     from homing.core.names import Name
@@ -21,7 +22,7 @@ Chain = tuple[OwnedRRset, ...]
 """The CNAMEs that were followed, in order, before the outcome that carries them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The RRset asked for. `source` is the owner it has in the zone: a wildcard, where it was synthesised."""
 
@@ -30,7 +31,7 @@ class Answer:
     chain: Chain = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Referral:
     """The name is below a zone cut: the delegation, and what addresses of its name servers are in this zone."""
 
@@ -39,21 +40,21 @@ class Referral:
     chain: Chain = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoData:
     """The name exists, perhaps only because a name below it does, and has nothing of this type."""
 
     chain: Chain = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NxDomain:
     """Neither the name nor any below it exists (RFC 8020), and no wildcard covers it."""
 
     chain: Chain = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alias:
     """CNAMEs lead out of the zone, around in a circle, or further than `MAX_CHAIN`: the chain is the answer."""
 

@@ -6,7 +6,6 @@ reads a table; what Homing does not know is kept.
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from homing.core.hosts import Host, RecordType
 from homing.core.names import Name, parse_hostname
 from homing.core.records import RRset
 from homing.core.rows import Row, RowKey, from_attributes
+from homing.core.values import defaults_of, replace
 from homing.formats.json_text import shown
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ DEFAULT_TTL = 60
 MAX_TTL = 2**31 - 1
 """RFC 2181 section 8."""
 
-_KNOWN = frozenset(one.name for one in fields(Host)) | {"ip_address", "pending"}
+_KNOWN = frozenset(defaults_of(Host)) | {"ip_address", "pending"}
 _TIMES = ("last_checked", "last_updated")
 _COUNTS = (*_TIMES, "previous_secret_until", "signed_at", "removed_at")
 _MAX_COUNT = 2**53

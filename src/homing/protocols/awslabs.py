@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from homing.core.addresses import Address, parse_address, record_type_of
@@ -23,6 +22,7 @@ from homing.core.errors import InvalidAddress, InvalidName
 from homing.core.names import parse_hostname
 from homing.core.outcomes import Answer, Outcome
 from homing.core.update import HostUpdate, SetAddress, UpdateRequest
+from homing.core.values import frozen
 from homing.protocols.http import BadRequest, Response
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ NO_HASH = "You must pass a valid sha256 hash in the hash= argument."
 NO_MODE = "You must pass mode=get, mode=set or mode=list_hosts arguments."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """A request of this API: what for, by which method, and the hostname as sent, which the texts repeat."""
 

@@ -12,7 +12,6 @@ was measured; the rules that follow:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from homing.core.hosts import RECORD_TYPES, RecordType
 from homing.core.names import MAX_U_NAMES, Name, parse_hostname
 from homing.core.outcomes import Answer, HostOutcome, Outcome
 from homing.core.update import HostUpdate, SetAddress, SetPrefix, UpdateRequest, Wish, Withdraw
+from homing.core.values import frozen
 from homing.protocols.http import Credentials, Request, Response, text
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ _ONCE = (Outcome.TOO_MANY_HOSTS,)
 """Said once for the whole request, not once a hostname."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """A request of this protocol: the update, and each family's address as the client wrote it."""
 

@@ -10,13 +10,13 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from homing.core.addresses import parse_address
 from homing.core.errors import InvalidAddress, InvalidInput
+from homing.core.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ class BadRequest(InvalidInput):
     """The request is no request of any protocol here. The text is for the log."""
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Request:
     """One HTTP request. `peer` is the address of the other end of the connection, never one out of a header."""
 
@@ -82,7 +82,7 @@ class Request:
             raise BadRequest("the body is not JSON") from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Response:
     """One HTTP answer. Content-Length is the runtime's to add: always, since old clients misread chunks."""
 
@@ -94,7 +94,7 @@ class Response:
     """Who, host, outcome, address: for the access log. Never a secret."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credentials:
     """What a client says it is. `username` is empty for a bearer token."""
 

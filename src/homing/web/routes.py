@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from homing.app.authentication import WouldBlock
 from homing.app.service import Committing
 from homing.core.errors import StoreError
+from homing.core.values import frozen, replace
 from homing.protocols import awslabs, ddupdate, dyndns2, reflector, signed
 from homing.protocols.http import BadRequest, Response, client_address, json_response, text
 
@@ -40,14 +40,14 @@ Homing: dynamic DNS. Your address moves, your name stays.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Blocking:
     """The rest of an answer takes its time: call `run` in a thread."""
 
     run: Callable[[], Response]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """The rest of an answer waits for a commit: call `proceed`, which does not block, once `done` has ended."""
 
@@ -58,7 +58,7 @@ class Waiting:
 Result: TypeAlias = Response | Blocking | Waiting
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Access:
     """What the operator set about who may ask."""
 
