@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Plant = Callable[[RowKey, dict[str, Any]], None]
 """Puts a row into what lies behind a store, version 1, as somebody with a console would."""
-THREADS, INCREMENTS = 8, 200
 PATIENCE = 30.0
 """Seconds after which a future that has not ended never will."""
 
@@ -47,6 +46,9 @@ def scanned(store: Store) -> list[Row]:
 
 class StoreContract:
     """Tests named as sentences of the contract in `homing.app.ports.Store`."""
+
+    threads, increments = 8, 200
+    """How many writers count, and how far each; fewer where every call goes over a network."""
 
     def test_a_missing_row_is_absent_from_the_answer(self, store: Store) -> None:
         put(store, make_host())
@@ -157,13 +159,15 @@ class StoreContract:
     def test_concurrent_writers_lose_no_increment(self, store: Store) -> None:
         put(store, make_host())
         failures: list[BaseException] = []
-        threads = [threading.Thread(target=_increment, args=(store, failures)) for _ in range(THREADS)]
+        threads = [
+            threading.Thread(target=_increment, args=(store, self.increments, failures)) for _ in range(self.threads)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert not failures
-        assert _load(store, make_host()).version == 1 + THREADS * INCREMENTS
+        assert _load(store, make_host()).version == 1 + self.threads * self.increments
 
     def test_a_group_is_the_hosts_with_one_current_secret(self, store: Store) -> None:
         put(
@@ -243,10 +247,10 @@ def _load(store: Store, host: Host) -> Host:
     return row
 
 
-def _increment(store: Store, failures: list[BaseException]) -> None:
+def _increment(store: Store, increments: int, failures: list[BaseException]) -> None:
     done = 0
     try:
-        while done < INCREMENTS:
+        while done < increments:
             try:
                 put(store, _load(store, make_host()).next())
                 done += 1

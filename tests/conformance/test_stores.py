@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from tests.conformance.store_contract import Plant, StoreContract, make_host, pu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from homing.app.ports import Store
 
 
 class FixedClock:
@@ -80,12 +82,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.stores: list[MemoryStore | SqliteStore] = [
-            MemoryStore(),
-            SqliteStore(Path(self.folder.name, "store.db"), clock=FixedClock()),
-        ]
+        self.let_go = ExitStack()
+        self.stores = self.make_stores()
         self.model: dict[RowKey, Row] = {}
+
+    def make_stores(self) -> list[Store]:
+        """Open empty stores; what is to be undone afterwards goes on `let_go`."""
+        folder = self.let_go.enter_context(tempfile.TemporaryDirectory())
+        return [MemoryStore(), SqliteStore(Path(folder, "store.db"), clock=FixedClock())]
 
     @rule(
         puts=st.dictionaries(labels, versions, max_size=3), reads=st.dictionaries(labels, versions, max_size=2),
@@ -115,13 +119,13 @@ class StoreMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for store in self.stores:
             store.close()
-        self.folder.cleanup()
+        self.let_go.close()
 
     def _version(self, key: RowKey) -> int:
         return self.model[key].version if key in self.model else ABSENT
 
     @staticmethod
-    def _commits(store: MemoryStore | SqliteStore, commit: Commit) -> bool:
+    def _commits(store: Store, commit: Commit) -> bool:
         try:
             store.commit(commit)
         except Conflict:

@@ -10,11 +10,12 @@
     │   ├── Conflict             a row that the decision rested on has moved: load and decide again
     │   ├── StoreUnavailable     for now; nothing was acknowledged
     │   └── StoreDamaged         corrupt, foreign or newer than this program; never replaced by an empty one
-    └── PublishError
-        ├── Throttled            DNS asks to go slower; try again after `retry_after` seconds
-        ├── Unreachable          no answer: neither a success nor a failure; read back before deciding
-        ├── Rejected             DNS will never take these changes as they are
-        └── Drifted              DNS held something else than `before`; `held` tells what
+    ├── PublishError
+    │   ├── Throttled            DNS asks to go slower; try again after `retry_after` seconds
+    │   ├── Unreachable          no answer: neither a success nor a failure; read back before deciding
+    │   ├── Rejected             DNS will never take these changes as they are
+    │   └── Drifted              DNS held something else than `before`; `held` tells what
+    └── AwsError                 of `aws/errors.py`: a call to AWS was refused (ServiceError) or brought NoAnswer
 
 The text of an exception is for operators. What a client hears comes from the protocols' tables of outcomes.
 """

@@ -1,0 +1,1 @@
+"""The template of the AWS stack, rendered and checked offline."""
