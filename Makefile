@@ -4,10 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test lint fuzz crash bench docs clean
+.PHONY: demo demo-aws test lint fuzz crash bench docs clean
 
 demo: $(VENV)/.server  ## a server on loopback, one real update, and lines to paste
 	@$(BIN)/homing demo $(ARGS)
+
+demo-aws: $(VENV)/.dev  ## the serverless system on loopback: Lambda's runtime client, DynamoDB, Route 53; lines to paste
+	@$(BIN)/python -m local_aws $(ARGS)
 
 test: $(VENV)/.dev  ## every test; end-to-end ones skip where their program is missing
 	@$(BIN)/python -m pytest -n auto $(ARGS)

@@ -53,7 +53,7 @@ def unit_of(name: str) -> str | None:
     parts = name.split(".")
     if len(parts) == 1:
         return None
-    return {"setting_values": "settings", "__main__": "cli"}.get(parts[1], parts[1])
+    return {"setting_values": "settings", "serverless_settings": "settings", "__main__": "cli"}.get(parts[1], parts[1])
 
 
 def line_of(unit: str) -> int:

@@ -145,9 +145,9 @@ def test_the_zone_of_the_settings_page_can_be_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("one", WRITTEN, ids=IDS)
 def test_targets_of_make_exist(one: Page) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = [span.split()[1] for span in one.spans if span.startswith("make ")]
-    named += re.findall(r"^(?:\$ )?make ([a-z]+)$", "\n".join(block.text for block in one.blocks), re.MULTILINE)
+    named += re.findall(r"^(?:\$ )?make ([a-z-]+)$", "\n".join(block.text for block in one.blocks), re.MULTILINE)
     assert set(named) <= targets
 
 

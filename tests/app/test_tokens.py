@@ -13,6 +13,7 @@ from homing.core.names import Name
 from homing.core.outcomes import Outcome
 from homing.core.records import RRset
 from homing.core.rows import token_key_key
+from homing.core.update import Policy
 from tests.app.builders import (
     CAM,
     NAS,
@@ -56,6 +57,21 @@ def test_a_token_makes_no_reserved_name(label: str) -> None:
     answer = world.service.update(token(Name(f"{label}{ZONE}")))
     assert answer.outcome is Outcome.NO_SUCH_HOST
     assert list(world.administration.hosts()) == []
+
+
+def test_a_token_makes_no_name_that_is_needed_for_something_else() -> None:
+    world = make_world(make_token_key(), policy=Policy(reserved_names=(CAM,)))
+    assert outcome(world, token()) is Outcome.NO_SUCH_HOST
+    assert outcome(world, token(NAS)) is Outcome.UPDATED
+    assert [host.hostname for host in world.administration.hosts()] == [NAS]
+
+
+def test_where_tokens_make_no_hosts_they_still_update_those_that_are_there() -> None:
+    world = make_world(make_host(), make_token_key(), policy=Policy(tokens_create_hosts=False))
+    assert outcome(world, token(NAS)) is Outcome.NO_SUCH_HOST
+    assert outcome(world, token(to=["2a00::1"])) is Outcome.NO_SUCH_HOST
+    assert outcome(world, token()) is Outcome.UPDATED
+    assert [host.key for host in world.administration.hosts()] == [make_host().key]
 
 
 @pytest.mark.parametrize("record_type", ["A", "AAAA"])

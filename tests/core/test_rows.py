@@ -39,8 +39,8 @@ def _hosts(record_type: RecordType, rrsets: st.SearchStrategy[RRset | None]) -> 
     return st.builds(
         Host, hostname=st.just(NAME), record_type=st.just(record_type), version=st.integers(1, 99),
         shared_secret=TEXT, previous_secret=st.none() | SOME, previous_secret_until=st.integers(0, 2**40),
-        group=st.none() | SOME, ttl=st.none() | POSITIVE, allow_internal=st.booleans(), allow_offline=st.booleans(),
-        lock_record=st.booleans(), read_privilege=st.booleans(), signed_only=st.booleans(),
+        group=st.none() | SOME, ttl=st.none() | st.integers(0, 2**31 - 1), allow_internal=st.booleans(),
+        allow_offline=st.booleans(), lock_record=st.booleans(), read_privilege=st.booleans(), signed_only=st.booleans(),
         mac_address=st.none() | SOME, interface_identifier=st.sampled_from([None, "::5", "::211:22ff:fe33:4455"]),
         comment=TEXT, desired=rrsets, published=rrsets, rejected=st.none() | SOME, signed_at=st.integers(0, 2**53),
         last_accessed=st.none() | SOME, last_checked=st.none() | POSITIVE, last_updated=st.none() | POSITIVE,
@@ -83,6 +83,7 @@ def test_the_names_are_those_of_the_awslabs_tables() -> None:
 @pytest.mark.parametrize(
     ("record_type", "attributes"),
     [("A", {"shared_secret": 5}), ("A", {"ttl": "many"}), ("A", {"ttl": True}), ("A", {"ttl": 1.5}),
+     ("A", {"ttl": -1}), ("A", {"ttl": "2147483648"}),
      ("A", {"lock_record": "yes"}), ("A", {"lock_record": 2}), ("A", {"desired": "192.0.2.1"}),
      ("A", {"desired": {"ttl": 60, "rdata": []}}), ("A", {"desired": {"ttl": 60, "rdata": [1]}}),
      ("A", {"desired": {"ttl": 60, "rdata": ["2001:db8::1"]}}), ("AAAA", {"published": {"ttl": 60, "rdata": ["x"]}}),

@@ -15,7 +15,8 @@ import pytest
 from homing.core.addresses import parse_address
 from homing.core.errors import StoreUnavailable
 from homing.protocols.http import Request, Response, text
-from homing.runtimes.access_log import LogFormat, configure_logging, log_request, render_crash
+from homing.runtimes.access_log import LogFormat, configure_logging, log_request
+from homing.runtimes.crashes import render_crash
 from tests.runtimes.http_harness import PARSERS, Echo, serving, wait_until
 
 if TYPE_CHECKING:

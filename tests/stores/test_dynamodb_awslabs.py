@@ -166,3 +166,14 @@ def test_rows_of_the_table_are_all_there_for_the_operator(world: World, watched:
     put_item(watched.client, table, {**ODD, **to_key((TV, "A"))})
     hosts = [row for row in world.store.scan() if isinstance(row, Host)]
     assert {host.hostname for host in hosts} == {CAM, TV}
+
+
+def test_what_the_set_up_of_the_stack_keeps_is_no_row_and_no_damage(
+    watched: WatchedClient, table: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = {"hostname": {"S": "#setup"}, "record_type": {"S": "#secret"}, "api_key": {"S": "k"}}
+    watched.client.call("PutItem", {"TableName": table, "Item": secret})
+    store = DynamoStore(watched.client, table, CountingEntropy())
+    assert list(store.scan()) == []
+    assert store.scan_damaged() == []
+    assert not caplog.records

@@ -152,7 +152,7 @@ class Planner:
             return Outcome.NO_SUCH_HOST
         known = hosts_of(update.hostname, rows)
         hosts = {host.record_type: host for host in known if not host.is_removed}
-        if request.creates and len(hosts) == len(known):
+        if request.creates and self._policy.tokens_create_hosts and len(hosts) == len(known):
             self._add_missing(update.hostname, update.wishes, hosts)
         if not update.wishes:
             kept = [host for host in hosts.values() if authority.may_update(host)]
@@ -165,7 +165,7 @@ class Planner:
     def _add_missing(self, hostname: Name, wanted: Collection[RecordType], hosts: dict[RecordType, Host]) -> None:
         """Make the hosts that a valid ddupdate token asks for, unless the name is reserved."""
         zone = get_zone_of(hostname, self._zones)
-        if zone is None or is_reserved(hostname, zone):
+        if zone is None or is_reserved(hostname, zone) or hostname in self._policy.reserved_names:
             return
         other = next(iter(hosts.values()), None)
         secret = other.shared_secret if other else new_secret(self._entropy.bytes(SECRET_RANDOM_BYTES))

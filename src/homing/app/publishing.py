@@ -158,6 +158,7 @@ class Outbox:
 
     def _swap_at_once(self, zone: Name, hosts: Sequence[Host], held: Held, progress: Progress) -> None:
         """Go round again while DNS or the rows move. Progress is noted at once: it is known even if the rest fails."""
+        seen: Held = {}  # what of `held` is more than what a row believes
         for _ in range(ROUNDS):
             if not hosts:
                 return
@@ -165,20 +166,21 @@ class Outbox:
                 self._publisher.publish(zone, _changes(hosts, held))
             except Drifted as drifted:
                 # What DNS holds is known now; what the row desires may have moved since: read DNS, then the row.
-                held = {**held, **drifted.held}
+                held, seen = {**held, **drifted.held}, {**seen, **drifted.held}
                 hosts = self._reload(hosts)
                 continue
             except Rejected as error:
                 self._bisect(zone, hosts, held, progress, error)
                 return
-            except Unreachable:
-                self._doubt(hosts)
+            except PublishError as error:
+                self._doubt(hosts, seen, may_land=isinstance(error, Unreachable))
                 raise
             self._notices.changed(hosts, held)
             moved = self._mark_published(hosts)
             progress.settled |= {host.key for host in hosts} - {host.key for host in moved}
-            held = {host.key: host.desired for host in moved}
+            held = seen = {host.key: host.desired for host in moved}
             hosts = self._reload(moved)
+        self._doubt(hosts, seen, may_land=False)
         raise PublishError(f"zone {zone}: rows or DNS kept moving for {ROUNDS} rounds")
 
     def _bisect(self, zone: Name, hosts: Sequence[Host], held: Held, progress: Progress, error: Rejected) -> None:
@@ -229,15 +231,19 @@ class Outbox:
             return [*self._mark(hosts[:middle]), *self._mark(hosts[middle:])]
         return ()
 
-    def _doubt(self, tried: Sequence[Host]) -> None:
-        """No answer came, and the swap may still land. Whose row has settled on another address is pending again."""
-        if self.follows_store:
+    def _doubt(self, tried: Sequence[Host], seen: Held, *, may_land: bool) -> None:
+        """What DNS was seen to hold may be a late swap of ours, and a swap without an answer may still land.
+
+        Whose row is settled on another address would never be looked at again: it is pending again.
+        """
+        if self.follows_store or not (seen or may_land):
             return
-        desired = {host.key: host.desired for host in tried}
+        swaps = {host.key: host.desired for host in tried} if may_land else {}
         for row in self._reload(tried):
-            if not row.pending and row.desired != desired[row.key]:
+            others = [held[row.key] for held in (swaps, seen) if held.get(row.key, row.desired) != row.desired]
+            if others and not row.pending:
                 with suppress(StoreError):
-                    self._commit(row, row.next(published=desired[row.key]))
+                    self._commit(row, row.next(published=others[0]))
 
     def _commit(self, before: Host, after: Host) -> None:
         self._store.commit(Commit((after,), {before.key: before.version}))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from homing.app.authentication import Authenticator
     from homing.app.ports import Clock, Entropy, Store
-    from homing.app.publishing import Outbox
+    from homing.app.publishing_elsewhere import Publishing
     from homing.core.hosts import Host
     from homing.core.names import Name
     from homing.core.records import RRsetKey
@@ -48,7 +48,7 @@ class Service:
         self,
         *,
         store: Store,
-        outbox: Outbox,
+        outbox: Publishing,
         authenticator: Authenticator,
         clock: Clock,
         entropy: Entropy,

@@ -24,8 +24,14 @@ _COMMANDS = {
     "export": ("homing.cli.tables:export", "Write every row out, secrets included."),
     "backup": ("homing.cli.tables:backup", "Copy the store while the server runs."),
     "reconcile": ("homing.cli.tables:reconcile", "Compare the store with DNS, and repair."),
+    "aws": ("homing.cli.aws:aws", "The serverless stack on AWS."),
     "config": ("homing.cli.config:config", "Every setting, its value and where it came from."),
 }
+
+
+_SERVER = "the server is not installed: pip install 'homing[server]'"
+_AWS = "what talks to AWS is not installed: pip install 'homing[aws]'"
+_EXTRAS = {"starlette": _SERVER, "uvicorn": _SERVER, "boto3": _AWS, "botocore": _AWS}
 
 
 class Commands(click.Group):
@@ -66,9 +72,10 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return cli.main(args=arguments, prog_name="homing")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
+        missing = _EXTRAS.get((error.name or "").partition(".")[0])
+        if missing is None:
             raise
-        click.echo("homing: the server is not installed: pip install 'homing[server]'", err=True)
+        click.echo(f"homing: {missing}", err=True)
         sys.exit(1)
     except HomingError as error:
         for line in str(error).splitlines():

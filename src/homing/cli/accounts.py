@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from homing.app.token_keys import take_token_key
 from homing.cli.options import Hostname, desk, json_option, print_json, print_table, store_options
+from homing.core.errors import Refused
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from homing.cli.options import Place
     from homing.core.names import Name
+    from homing.wiring.desk import Desk
 
 
 @click.group()
@@ -30,11 +32,9 @@ def account() -> None:
 @click.option("--comment", default="", help="For people.")
 @store_options
 @json_option
-def add(
-    username: str, names: tuple[Name, ...], comment: str, config: Path | None, database: Path | None, as_json: bool
-) -> None:
+def add(username: str, names: tuple[Name, ...], comment: str, place: Place, as_json: bool) -> None:
     """Make an account for hosts that exist; print its password once."""
-    with desk(config, database) as opened:
+    with desk(place) as opened:
         made, password = opened.administration.add_account(username, names, comment)
     if as_json:
         print_json({"username": made.username, "hostnames": list(made.hostnames), "password": password})
@@ -48,9 +48,9 @@ def add(
 @click.argument("names", type=Hostname(), nargs=-1, required=True)
 @store_options
 @json_option
-def set_(username: str, names: tuple[Name, ...], config: Path | None, database: Path | None, as_json: bool) -> None:
+def set_(username: str, names: tuple[Name, ...], place: Place, as_json: bool) -> None:
     """Say anew which hosts an account may update; its password stays."""
-    with desk(config, database) as opened:
+    with desk(place) as opened:
         changed = opened.administration.set_account(username, names)
     if as_json:
         print_json({"username": changed.username, "hostnames": list(changed.hostnames)})
@@ -61,9 +61,9 @@ def set_(username: str, names: tuple[Name, ...], config: Path | None, database: 
 @account.command("list")
 @store_options
 @json_option
-def list_(config: Path | None, database: Path | None, as_json: bool) -> None:
+def list_(place: Place, as_json: bool) -> None:
     """List every account."""
-    with desk(config, database) as opened:
+    with desk(place) as opened:
         accounts = list(opened.administration.accounts())
     if as_json:
         print_json(
@@ -78,9 +78,9 @@ def list_(config: Path | None, database: Path | None, as_json: bool) -> None:
 @click.argument("username")
 @store_options
 @json_option
-def remove(username: str, config: Path | None, database: Path | None, as_json: bool) -> None:
+def remove(username: str, place: Place, as_json: bool) -> None:
     """Remove an account; its hosts stay."""
-    with desk(config, database) as opened:
+    with desk(place) as opened:
         removed = opened.administration.remove_account(username)
     if as_json:
         print_json({"username": removed.username, "hostnames": list(removed.hostnames)})
@@ -90,18 +90,45 @@ def remove(username: str, config: Path | None, database: Path | None, as_json: b
 
 @click.command()
 @click.argument("fqdn", type=Hostname())
+@click.option(
+    "--server-secret",
+    type=click.File(),
+    help="A file with the secret of the server that gave out tokens before: they all work on. - reads standard input.",
+)
 @store_options
 @json_option
-def token(fqdn: Name, config: Path | None, database: Path | None, as_json: bool) -> None:
+def token(fqdn: Name, server_secret: TextIO | None, place: Place, as_json: bool) -> None:
     """Print what a ddupdate client needs for a name. The name need not be a host yet.
 
     \b
     Example:
       homing token cam.home.example
+      homing token cam.home.example --server-secret old-secret.txt
     """
-    with desk(config, database) as opened:
+    with desk(place) as opened:
+        if server_secret is not None:
+            if opened.token_key is not None:
+                raise Refused("the settings name the secret already: token_key")
+            take_token_key(opened.store, server_secret.read().strip())
         zone_id, text = opened.administration.token(fqdn, opened.zone_ids, opened.token_key)
+        if not _can_be_used(opened, fqdn):
+            click.echo(
+                f"warning: {fqdn.rstrip('.')} is no host, and tokens make none in this stack: `homing host add` it,"
+                f" or `homing aws deploy --tokens --stack {place.stack}`",
+                err=True,
+            )
     if as_json:
         print_json({"fqdn": fqdn.rstrip("."), "zoneid": zone_id, "token": text})
         return
-    click.echo(f"[{fqdn.rstrip('.')}]\nurl = https://YOUR-SERVER/\ntoken = {text}\nzoneid = {zone_id}")
+    url = opened.endpoint or "https://YOUR-SERVER"
+    click.echo(f"[{fqdn.rstrip('.')}]\nurl = {url}/\ntoken = {text}\nzoneid = {zone_id}")
+
+
+def _can_be_used(opened: Desk, fqdn: Name) -> bool:
+    """Tell whether the token finds its host, or makes it."""
+    if opened.tokens_create_hosts:
+        return True
+    try:
+        return bool(opened.administration.find_host(fqdn))
+    except Refused:
+        return False

@@ -21,8 +21,8 @@ from homing.core.names import to_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from homing.cli.options import Place
     from homing.core.hosts import Host, RecordType
     from homing.core.names import Name
 
@@ -110,7 +110,7 @@ def _policy_options(command: Any) -> Any:
 @store_options
 @json_option
 def add(
-    name: Name, group: str | None, types: tuple[RecordType, ...], config: Path | None, database: Path | None,
+    name: Name, group: str | None, types: tuple[RecordType, ...], place: Place,
     as_json: bool, **policy: Any,
 ) -> None:  # fmt: skip
     """Make a host; print its secret once, and lines to paste.
@@ -119,32 +119,35 @@ def add(
     Example:
       homing host add cam.home.example
       homing host add nas.home.example --group home --mac-address 00:11:22:33:44:55
+      homing host add cam.home.example --stack homing
     """
-    from homing import settings as settings_module
-
-    with desk(config, database, may_create=True) as opened:
+    with desk(place, may_create=True) as opened:
         if policy["signed_only"] is None:
-            policy["signed_only"] = settings_module.load(file=config).settings.require_signed or None
+            policy["signed_only"] = place.settings.require_signed or None
         hosts = opened.administration.add_host(name, types, group, **policy)
     secret = hosts[0].shared_secret
     if as_json:
         print_json({"hostname": name, "record_types": [one.record_type for one in hosts], "shared_secret": secret})
         return
     click.echo(f"{name.rstrip('.')} is a host now. Its secret, shown this once:\n\n  {secret}\n")
-    click.echo(recipes(name.rstrip("."), secret, is_internal=bool(policy["allow_internal"])))
+    shown = name.rstrip(".")
+    if opened.endpoint is not None:  # a stack is never reached from an address that is not global
+        click.echo(recipes(shown, secret, opened.endpoint, is_internal=True).rstrip())
+    else:
+        click.echo(recipes(shown, secret, is_internal=bool(policy["allow_internal"])))
 
 
 @host.command("list")
 @store_options
 @json_option
-def list_(config: Path | None, database: Path | None, as_json: bool) -> None:
+def list_(place: Place, as_json: bool) -> None:
     """List every host.
 
     \b
     Example:
       homing host list --json | jq -r '.[].hostname'
     """
-    with desk(config, database) as opened:
+    with desk(place) as opened:
         hosts = list(opened.administration.hosts())
     if as_json:
         print_json([describe(one) for one in hosts])
@@ -167,14 +170,14 @@ def list_(config: Path | None, database: Path | None, as_json: bool) -> None:
 @click.option("--secret", "with_secret", is_flag=True, help="Show the shared secret too.")
 @store_options
 @json_option
-def show(name: Name, with_secret: bool, config: Path | None, database: Path | None, as_json: bool) -> None:
+def show(name: Name, with_secret: bool, place: Place, as_json: bool) -> None:
     """Show everything about a host.
 
     \b
     Example:
       homing host show cam.home.example
     """
-    with desk(config, database) as opened:
+    with desk(place) as opened:
         hosts = opened.administration.find_host(name)
     shown = [describe(one) | ({"shared_secret": one.shared_secret} if with_secret else {}) for one in hosts]
     if as_json:
@@ -191,9 +194,7 @@ def show(name: Name, with_secret: bool, config: Path | None, database: Path | No
 @_policy_options
 @store_options
 @json_option
-def set_(
-    name: Name, types: tuple[RecordType, ...], config: Path | None, database: Path | None, as_json: bool, **policy: Any
-) -> None:
+def set_(name: Name, types: tuple[RecordType, ...], place: Place, as_json: bool, **policy: Any) -> None:
     """Change what a host may do; a new TTL shows in DNS at once.
 
     \b
@@ -203,25 +204,25 @@ def set_(
     changes = {key: value for key, value in policy.items() if value is not None}
     if not changes:
         raise click.UsageError("nothing to change is named")
-    _change(name, config, database, as_json, "changed", lambda desk: desk.set_host(name, types, **changes))
+    _change(name, place, as_json, "changed", lambda desk: desk.set_host(name, types, **changes))
 
 
 @host.command("lock")
 @click.argument("name", type=Hostname())
 @store_options
 @json_option
-def lock(name: Name, config: Path | None, database: Path | None, as_json: bool) -> None:
+def lock(name: Name, place: Place, as_json: bool) -> None:
     """Refuse every change of a host until it is unlocked."""
-    _change(name, config, database, as_json, "locked", lambda desk: desk.set_host(name, lock_record=True))
+    _change(name, place, as_json, "locked", lambda desk: desk.set_host(name, lock_record=True))
 
 
 @host.command("unlock")
 @click.argument("name", type=Hostname())
 @store_options
 @json_option
-def unlock(name: Name, config: Path | None, database: Path | None, as_json: bool) -> None:
+def unlock(name: Name, place: Place, as_json: bool) -> None:
     """Let a locked host change again."""
-    _change(name, config, database, as_json, "unlocked", lambda desk: desk.set_host(name, lock_record=False))
+    _change(name, place, as_json, "unlocked", lambda desk: desk.set_host(name, lock_record=False))
 
 
 @host.command("rotate")
@@ -231,14 +232,13 @@ def unlock(name: Name, config: Path | None, database: Path | None, as_json: bool
 )
 @store_options
 @json_option
-def rotate(name: Name, overlap: str | None, config: Path | None, database: Path | None, as_json: bool) -> None:
+def rotate(name: Name, overlap: str | None, place: Place, as_json: bool) -> None:
     """Give a host, and its whole group, a new secret. The old one works on for a while.
 
     \b
     Example:
       homing host rotate cam.home.example --overlap 2d
     """
-    from homing import settings as settings_module
     from homing.setting_values import seconds
 
     try:
@@ -246,8 +246,8 @@ def rotate(name: Name, overlap: str | None, config: Path | None, database: Path 
     except InvalidInput:
         raise click.BadParameter("expected a time such as 90, 12h, 7d or 2w", param_hint="--overlap") from None
     if until is None:
-        until = settings_module.load(file=config).settings.rotation_overlap
-    with desk(config, database) as opened:
+        until = place.settings.rotation_overlap
+    with desk(place) as opened:
         hosts = opened.administration.rotate(name, until)
     secret = hosts[0].shared_secret
     names = list(dict.fromkeys(one.hostname for one in hosts))
@@ -263,22 +263,19 @@ def rotate(name: Name, overlap: str | None, config: Path | None, database: Path 
 @type_option
 @store_options
 @json_option
-def remove(
-    name: Name, types: tuple[RecordType, ...], config: Path | None, database: Path | None, as_json: bool
-) -> None:
+def remove(name: Name, types: tuple[RecordType, ...], place: Place, as_json: bool) -> None:
     """Take a host out of DNS. For 30 days no old ddupdate token can take its name."""
-    _change(name, config, database, as_json, "removed", lambda desk: desk.remove_host(name, types))
+    _change(name, place, as_json, "removed", lambda desk: desk.remove_host(name, types))
 
 
 def _change(
     name: Name,
-    config: Path | None,
-    database: Path | None,
+    place: Place,
     as_json: bool,
     word: str,
     change: Callable[[Any], list[Host]],
 ) -> None:
-    with desk(config, database) as opened:
+    with desk(place) as opened:
         hosts = change(opened.administration)
     if as_json:
         print_json([describe(one) for one in hosts])

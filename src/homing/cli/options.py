@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -33,29 +35,69 @@ class Hostname(click.ParamType[Name]):
             self.fail(str(error), param, ctx)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the store is that a command works on: a file of this machine, or a stack on AWS."""
+
+    config: Path | None = None
+    database: Path | None = None
+    stack: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+    @property
+    def settings(self) -> settings.Settings:
+        """What the settings say about hosts; those of this machine say nothing about a stack."""
+        return (
+            settings.Settings() if self.stack else settings.load({"database": self.database}, file=self.config).settings
+        )
+
+
+region_option = click.option("--region", help="The AWS region, if it is not the one of the profile or AWS_REGION.")
+profile_option = click.option("--profile", help="The AWS profile whose credentials are used.")
+
+
 def store_options(command: F) -> F:
-    """Add --config and --database, which say where the store is."""
+    """Add the options which say where the store is; the command gets them as one `place`."""
+
+    @wraps(command)
+    def placed(*arguments: Any, **given: Any) -> Any:
+        place = Place(**{name: given.pop(name) for name in Place.__dataclass_fields__})
+        if place.stack is None and (place.region or place.profile):
+            raise click.UsageError("--region and --profile go with --stack")
+        if place.stack is not None and (place.config or place.database):
+            raise click.UsageError("--stack is another store than that of --config and --database")
+        return command(*arguments, place=place, **given)
+
     for option in (
+        profile_option,
+        region_option,
+        click.option("--stack", metavar="NAME", help="Work on this stack on AWS, with your AWS credentials."),
         click.option("--database", type=click.Path(path_type=Path), help="The SQLite file."),
         click.option("--config", type=click.Path(path_type=Path), help="The settings file, homing.toml."),
     ):
-        command = option(command)
-    return command
+        option(placed)
+    return cast("F", placed)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON of a stable shape.")
 
 
 @contextmanager
-def desk(config: Path | None, database: Path | None, *, may_create: bool = False) -> Iterator[Desk]:
+def desk(place: Place, *, may_create: bool = False) -> Iterator[Desk]:
     """Open the store for one command; only a few make one that is not there, if homing.toml names its zones."""
-    from homing.wiring.one_machine import open_desk
+    if place.stack is not None:
+        from homing.wiring.stack_desk import open_stack_desk
 
-    opened = open_desk(settings.load({"database": database}, file=config).settings, may_create=may_create)
+        opened = open_stack_desk(place.stack, place.region, place.profile)
+    else:
+        from homing.wiring.one_machine import open_desk
+
+        opened = open_desk(place.settings, may_create=may_create)
     try:
         yield opened
     finally:
-        opened.store.close()
+        opened.close()
 
 
 def print_json(value: object) -> None:

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from homing.cli.options import desk, json_option, print_json, print_table, store_options
+from homing.core.accounts import Account
+from homing.core.credentials import is_slow
 from homing.core.errors import Refused
 from homing.core.names import parse_name
 from homing.formats.imported import FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from homing.cli.options import Place
     from homing.core.records import RRset
+    from homing.core.rows import Row
 
 
 @click.command("import")
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 @store_options
 @json_option
 def import_(
-    file: Path, format_: str | None, zone: str | None, dry_run: bool, config: Path | None, database: Path | None,
+    file: Path, format_: str | None, zone: str | None, dry_run: bool, place: Place,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Take over the hosts and accounts of another system: all of them or none.
@@ -45,7 +51,7 @@ def import_(
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise Refused(f"{file} is not UTF-8 text") from None
-    with desk(config, database, may_create=True) as opened:
+    with desk(place, may_create=True) as opened:
         default_zone = parse_name(zone) if zone else opened.zones[0].name if len(opened.zones) == 1 else None
         imported = read(
             text,
@@ -56,7 +62,20 @@ def import_(
         )
         report = None if imported.problems else opened.importer.take(imported.rows, dry_run=dry_run)
     problems = [*imported.problems, *(report.problems if report else ())]
-    _tell_import(imported.warnings, problems, report, as_json=as_json, dry_run=dry_run, count=len(imported.rows))
+    warnings = imported.warnings
+    if not opened.takes_chosen_passwords:
+        warnings += tuple(_useless_passwords(imported.rows, place.stack or ""))
+    _tell_import(warnings, problems, report, as_json=as_json, dry_run=dry_run, count=len(imported.rows))
+
+
+def _useless_passwords(rows: Sequence[Row], stack: str) -> Iterator[str]:
+    """Name the accounts that a stack will not let in, since checking their passwords costs it compute time."""
+    for row in rows:
+        if isinstance(row, Account) and is_slow(row.password):
+            yield (
+                f"the account {row.username} has a password that a person chose, which this stack does not check:"
+                f" `homing aws deploy --stack {stack} --param importedPasswords=true`, or `homing account add` it anew"
+            )
 
 
 def _tell_import(
@@ -81,7 +100,7 @@ def _tell_import(
 
 @click.command()
 @store_options
-def export(config: Path | None, database: Path | None) -> None:
+def export(place: Place) -> None:
     """Write every row to standard output as JSON that `homing import` reads. Secrets are in it.
 
     \b
@@ -90,7 +109,7 @@ def export(config: Path | None, database: Path | None) -> None:
     """
     from homing.formats.homing_json import render_export
 
-    with desk(config, database) as opened:
+    with desk(place) as opened:
         for piece in render_export(opened.store.scan()):
             click.echo(piece, nl=False)
         for line in opened.store.scan_damaged():
@@ -101,7 +120,7 @@ def export(config: Path | None, database: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @store_options
 @json_option
-def backup(file: Path, config: Path | None, database: Path | None, as_json: bool) -> None:
+def backup(file: Path, place: Place, as_json: bool) -> None:
     """Copy the store into FILE, consistent, while the server runs.
 
     To restore: stop the server, remove the -wal and -shm files beside the store, and put the copy in its place.
@@ -110,7 +129,7 @@ def backup(file: Path, config: Path | None, database: Path | None, as_json: bool
     Example:
       homing backup /var/backups/homing-$(date +%F).db
     """
-    with desk(config, database) as opened:
+    with desk(place) as opened:
         if opened.backup is None:
             raise Refused("this store keeps its own backups: see point-in-time recovery in the AWS console")
         opened.backup(file)
@@ -124,14 +143,14 @@ def backup(file: Path, config: Path | None, database: Path | None, as_json: bool
 @click.option("--dry-run", is_flag=True, help="Show what differs, repair nothing.")
 @store_options
 @json_option
-def reconcile(dry_run: bool, config: Path | None, database: Path | None, as_json: bool) -> None:
+def reconcile(dry_run: bool, place: Place, as_json: bool) -> None:
     """Compare every host with what DNS answers, and repair what differs.
 
     \b
     Example:
       homing reconcile --dry-run
     """
-    with desk(config, database) as opened:
+    with desk(place) as opened:
         found = list(opened.outbox.reconcile(repair=not dry_run))
         damaged = list(opened.store.scan_damaged())
         unserved = [host.hostname for host in opened.administration.hosts() if not opened.serves(host.hostname)]

@@ -102,8 +102,15 @@ class Host:
         return (self.shared_secret,)
 
     def next(self, **changes: Any) -> Self:
-        """Return the version of it that a commit is to write."""
-        return replace(self, version=self.version + 1, **changes)
+        """Return the version of it that a commit is to write.
+
+        What goes back to the address that DNS showed, while another is being published, stays pending: that other one
+        may be in DNS already, and nobody told.
+        """
+        after = replace(self, version=self.version + 1, **changes)
+        if self.pending and "published" not in changes and after.desired == self.published:
+            return replace(after, published=self.desired)
+        return after
 
 
 def mark_of(host: Host, now: float) -> Host:

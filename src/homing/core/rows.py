@@ -206,6 +206,14 @@ def _number(name: str, value: Any) -> int:
     return _number_or_none(name, value) or 0
 
 
+def _ttl_or_none(name: str, value: Any) -> int | None:
+    """Seconds that an RRset can have (RFC 2181 section 8): a row that says otherwise would desire what cannot be."""
+    seconds = _number_or_none(name, value)
+    if seconds is not None and not 0 <= seconds < 2**31:
+        raise InvalidInput(f"{name} is not within 0 to {2**31 - 1} seconds")
+    return seconds
+
+
 def _time_or_none(name: str, value: Any) -> int | None:
     """Seconds since 1970, or the text of Python's `datetime` in UTC, as the awslabs tables hold it."""
     if not isinstance(value, str) or not value or _DIGITS.fullmatch(value.strip()):
@@ -232,7 +240,7 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "previous_secret": _text_or_none,
     "previous_secret_until": _number,
     "group": _text_or_none,
-    "ttl": _number_or_none,
+    "ttl": _ttl_or_none,
     "allow_internal": _flag,
     "allow_offline": _flag,
     "lock_record": _flag,

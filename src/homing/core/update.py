@@ -105,6 +105,10 @@ class Policy:
     """Networks that count as global besides those that IANA says are, such as an overlay network's."""
     note_interval: int = 86_400
     """A poll that changes nothing is written down at most so often."""
+    tokens_create_hosts: bool = True
+    """Whether a valid ddupdate token makes its host when it is not there yet."""
+    reserved_names: tuple[Name, ...] = ()
+    """Names that are needed for something else, and that no token can make a host."""
 
 
 @frozen

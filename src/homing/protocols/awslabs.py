@@ -34,6 +34,8 @@ _HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 NO_HASH = "You must pass a valid sha256 hash in the hash= argument."
 NO_MODE = "You must pass mode=get, mode=set or mode=list_hosts arguments."
+_TRY_LATER = "There was an issue updating the record, try again later."
+_UNKNOWN = "Unknown error"
 
 
 @frozen
@@ -92,6 +94,16 @@ def render(asked: Asked, answer: Answer) -> Response:
     return _reply(status, message, is_success=answer.outcome.is_success, is_post=asked.is_post)
 
 
+def refuse(status: int, message: str, *, is_post: bool) -> Response:
+    """Answer what a runtime cannot hand on. GET still hears 200."""
+    return _failure(status, message, is_post=is_post)
+
+
+def unavailable(*, is_post: bool) -> Response:
+    """Answer that nothing is known to have been done, in the words that `render` has for it."""
+    return _failure(500, _UNKNOWN if is_post else _TRY_LATER, is_post=is_post)
+
+
 def _v2(asked: Asked, answer: Answer, address: str | None) -> str:
     host = asked.hostname_text
     match answer.outcome:
@@ -109,7 +121,7 @@ def _v2(asked: Asked, answer: Answer, address: str | None) -> str:
             return "record lacks read permissions"
         case Outcome.NO_SUCH_HOST | Outcome.NOT_A_FQDN:
             return f"There was an issue finding or reading the DyanmoDB config item for {host}"
-    return "There was an issue updating the record, try again later."
+    return _TRY_LATER
 
 
 def _v3(asked: Asked, answer: Answer, address: str | None) -> tuple[int, str]:
@@ -126,7 +138,7 @@ def _v3(asked: Asked, answer: Answer, address: str | None) -> tuple[int, str]:
             return 403, f"There was an issue finding or reading {asked.hostname_text} configuration"
         case Outcome.LOCKED | Outcome.ADDRESS_NOT_ALLOWED | Outcome.NO_READ_PRIVILEGE:
             return 403, _v2(asked, answer, address)
-    return 500, "Unknown error"
+    return 500, _UNKNOWN
 
 
 def _group(answer: Answer) -> list[dict[str, str]]:

@@ -10,11 +10,10 @@ import contextlib
 import json
 import logging
 import sys
-import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from homing.core.errors import HomingError
+from homing.runtimes.crashes import render_crash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,25 +51,8 @@ def log_request(
 
 
 def log_crash(logger: logging.Logger, text: str, error: BaseException) -> None:
-    """Log an unforeseen exception: where it happened, but its text only if it is one of ours or the system's.
-
-    The text of any other exception may quote the request: `int("s3cret")` puts the secret into its ValueError.
-    """
+    """Log an unforeseen exception as far as it may be told."""
     logger.error("%s\n%s", text, render_crash(error))
-
-
-def render_crash(error: BaseException) -> str:
-    """Return the traceback of `error` and of what caused it, without texts that may quote a request."""
-    lines: list[str] = []
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        shown = f": {link}" if isinstance(link, HomingError | OSError) else ""
-        part = "".join(traceback.format_tb(link.__traceback__)) + f"{type(link).__qualname__}{shown}"
-        lines.append(part)
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-    return "\ncaused by\n".join(lines)
 
 
 def configure_logging(format: LogFormat = "text", level: int | str = "INFO") -> None:  # noqa: A002 - the setting's name

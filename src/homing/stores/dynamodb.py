@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 GROUP_INDEX, PENDING_INDEX = "shared_secret-index", "pending-index"
 PAGE_ROWS = 500
 """So many rows a scan reads at once: a table of small provisioned capacity bears no megabyte at a time."""
+SETUP_ROW: RowKey = ("#setup", "#secret")
+"""What the stack's set-up keeps for itself; no row of ours."""
 _NOBODY: RowKey = ("#check", "#check")
 _TOKEN_BYTES = 16
 
@@ -131,7 +133,7 @@ class DynamoStore:
 
     def scan_damaged(self) -> Sequence[str]:
         """Return one line for each row that cannot be read."""
-        lines = [_complaint(item) for item in self._table.scan(PAGE_ROWS)]
+        lines = [_complaint(item) for item in self._table.scan(PAGE_ROWS) if key_of_item(item) != SETUP_ROW]
         return sorted(line for line in lines if line)
 
     def check(self) -> None:
@@ -191,6 +193,8 @@ class DynamoStore:
     def _read(self, item: Item, *, may_lag: bool = False) -> Row | None:
         """Read a row and hold its item; None, and a line in the log, for one that nobody could serve."""
         key = key_of_item(item)
+        if key == SETUP_ROW:
+            return None
         held = self._held.get(key)
         if held is not None and held.item == item:
             return held.row

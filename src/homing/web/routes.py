@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from homing.protocols.http import Request
 
 Render: TypeAlias = Callable[["Answer"], Response]
-Health: TypeAlias = Callable[[], int]
-"""Returns the age of the publishing backlog in seconds, or raises StoreError."""
+Health: TypeAlias = Callable[[], "int | None"]
+"""Returns the age of the publishing backlog in seconds, None where others look after that, or raises StoreError."""
 
 _GREETING = """\
 Homing: dynamic DNS. Your address moves, your name stays.
@@ -187,7 +187,9 @@ class Application:
 
     def _answer_health(self) -> Response:
         try:
-            return json_response(200, {"status": "ok", "backlog_seconds": self._health()})
+            backlog = self._health()
+            known = {} if backlog is None else {"backlog_seconds": backlog}
+            return json_response(200, {"status": "ok"} | known)
         except StoreError as error:
             return json_response(503, {"status": "store unavailable"}, culprit=str(error))
 

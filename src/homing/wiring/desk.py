@@ -44,6 +44,20 @@ class Desk:
     """The secret behind ddupdate tokens, where the settings name one; else it is kept in the store."""
     backup: Callable[[Path], None] | None = None
     """Copies the store into a file, where the store is a file itself."""
+    endpoint: str | None = None
+    """The URL that clients reach, where that is known."""
+    tokens_create_hosts: bool = True
+    """Whether a valid ddupdate token makes its host."""
+    takes_chosen_passwords: bool = True
+    """Whether imported passwords that people chose are checked."""
+    connections: tuple[Callable[[], None], ...] = ()
+    """What closes the connections that the store does not own."""
+
+    def close(self) -> None:
+        """Finish what was begun and let go."""
+        self.store.close()
+        for close in self.connections:
+            close()
 
     @property
     def zone_ids(self) -> Mapping[str, Name]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 
 
@@ -19,4 +19,4 @@ class SystemEntropy:
 
     def bytes(self, count: int) -> bytes:
         """Return `count` random bytes."""
-        return secrets.token_bytes(count)
+        return os.urandom(count)  # what `secrets` does, without its imports

@@ -1,0 +1,1 @@
+"""Adapters of the port through which operators are told what became of publishing."""
