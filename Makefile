@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo demo-aws test lint fuzz crash bench docs clean
+.PHONY: demo demo-aws test lint fuzz crash bench docs e2e-aws clean
 
 demo: $(VENV)/.server  ## a server on loopback, one real update, and lines to paste
 	@$(BIN)/homing demo $(ARGS)
@@ -16,8 +16,8 @@ test: $(VENV)/.dev  ## every test; end-to-end ones skip where their program is m
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff, mypy strict, and the house rules that are tests
-	@$(BIN)/ruff check src tests bench local_aws
-	@$(BIN)/ruff format --check src tests bench local_aws
+	@$(BIN)/ruff check src tests bench local_aws real_aws
+	@$(BIN)/ruff format --check src tests bench local_aws real_aws
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_docs.py
 
@@ -32,6 +32,9 @@ bench: $(VENV)/.dev  ## ratios measured in one run, with their commands
 
 docs: $(VENV)/.dev  ## the reference pages, generated from the code
 	@$(BIN)/python -m homing.cli.reference docs
+
+e2e-aws: $(VENV)/.dev  ## the whole stack in a REAL AWS account: asks, says the cost, cleans up (ARGS=--list shows the steps)
+	@$(BIN)/python -m real_aws $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
