@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.aws.budget import MAX_WAITS, Budget, full_jitter
+from homing.aws.budget import MAX_WAITS, Budget, Deadline, full_jitter
 from tests.aws.fakes import FakeClock
 
 
@@ -68,3 +68,12 @@ def test_full_jitter_is_anywhere_between_nothing_and_the_bound() -> None:
     assert all(0 <= one < 2 for one in drawn)
     assert min(drawn) < 0.2
     assert max(drawn) > 1.8
+
+
+def test_a_deadline_shortens_what_ends_after_it() -> None:
+    deadline = Deadline()
+    assert deadline.shorten(5.0, 1_800_000_000.0) == 5.0
+    deadline.at = 1_800_000_002.0
+    assert deadline.shorten(5.0, 1_800_000_000.0) == 2.0
+    assert deadline.shorten(1.0, 1_800_000_000.0) == 1.0
+    assert deadline.shorten(5.0, 1_800_000_003.0) == 0.0

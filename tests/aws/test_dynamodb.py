@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homing.aws.budget import Deadline
 from homing.aws.dynamodb import DynamoDb
 from homing.aws.errors import AwsError, NoAnswer, ServiceError
 from homing.aws.transport import Reply
@@ -277,3 +278,21 @@ def test_a_payload_is_sent_compactly() -> None:
     client, transport, _ = make(json_reply({}))
     client.call("GetItem", payload)
     assert transport.sent[0][3] == b'{"TableName":"t","Key":{"a":{"S":"b"}}}'
+
+
+def test_nothing_is_tried_after_the_deadline_of_all_calls() -> None:
+    clock, deadline = FakeClock(), Deadline()
+    transport = ScriptedTransport(UNSENT, clock=clock, takes=1.0)
+    client = DynamoDb(
+        transport, credentials, "eu-central-1", clock,
+        budget_seconds=5.0, deadline=deadline, sleep=clock.sleep, jitter=lambda upper: upper,
+    )  # fmt: skip
+    deadline.at = clock.time + 1.5
+    with pytest.raises(NoAnswer, match="not connected"):
+        client.call("GetItem", {})
+    assert transport.timeouts == [1.5, pytest.approx(0.45)]
+    clock.time = deadline.at
+    with pytest.raises(NoAnswer, match="no time was left") as caught:
+        client.call("UpdateItem", {})
+    assert not caught.value.may_have_arrived
+    assert len(transport.sent) == 2

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homing.aws.budget import Deadline
 from homing.aws.errors import NoAnswer, ServiceError
 from homing.aws.sns import Sns
 from homing.aws.transport import Reply
@@ -34,6 +35,19 @@ def test_what_is_published_is_what_sns_takes(subject: str, message: str) -> None
     assert 0 < len(shown) < 100
     assert shown.isascii()
     assert shown.isprintable()
+
+
+def test_nobody_is_told_after_the_deadline() -> None:
+    transport, clock, deadline = ScriptedTransport(Reply(200, {}, b"")), FakeClock(), Deadline()
+    client = Sns(transport, credentials, clock, "eu-central-1", deadline)
+    deadline.at = clock.time + 2.0
+    client.publish(TOPIC, "s", "m")
+    assert transport.timeouts == [2.0]
+    clock.time += 2.0
+    with pytest.raises(NoAnswer, match="no time was left") as caught:
+        client.publish(TOPIC, "s", "m")
+    assert not caught.value.may_have_arrived
+    assert len(transport.sent) == 1
 
 
 def test_a_subject_is_one_short_line_of_ascii() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from local_aws.route53 import Fault, Limits, Rate
 
+from homing.aws.budget import Deadline
 from homing.aws.errors import NoAnswer, ServiceError
 from homing.core.errors import Drifted, PublishError, Throttled, Unreachable
 from homing.core.names import Name
@@ -198,9 +199,10 @@ def test_what_the_pace_cannot_do_in_time_is_throttled_unsent() -> None:
     assert world.calls() == ["ok"]
 
 
-def test_nothing_is_begun_after_the_time_to_finish_by() -> None:
-    world = swapping()
-    world.publisher.finish_by = world.clock.time
+def test_nothing_is_begun_after_the_deadline() -> None:
+    deadline = Deadline()
+    world = swapping(deadline=deadline)
+    deadline.at = world.clock.time
     with pytest.raises(Throttled):
         world.publisher.publish(ZONE, SWAP)
     with pytest.raises(Throttled):
@@ -208,13 +210,14 @@ def test_nothing_is_begun_after_the_time_to_finish_by() -> None:
     assert world.calls() == []
 
 
-def test_repeating_ends_at_the_time_to_finish_by() -> None:
-    world = swapping()
+def test_repeating_ends_at_the_deadline() -> None:
+    deadline = Deadline()
+    world = swapping(deadline=deadline, mark_seconds=1.0)
     world.fake.faults.force(*[Fault.THROTTLE] * 100)
-    world.publisher.finish_by = world.clock.time + 3
+    deadline.at = world.clock.time + 4
     with pytest.raises(Throttled):
         world.publisher.publish(ZONE, SWAP)
-    assert world.clock.time <= world.publisher.finish_by
+    assert world.clock.time <= deadline.at - 1.0
 
 
 def test_no_attempt_outlasts_the_budget() -> None:

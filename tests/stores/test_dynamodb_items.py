@@ -173,7 +173,7 @@ def test_no_attribute_is_lost_or_altered_but_what_the_commit_changes(item: Item,
     except InvalidInput:
         assume(False)
     after = host.next(**{changed: 7 if changed in ("ttl", "last_checked") else "seven"})
-    written = to_write(after, Held(item, host)).apply_to(item)
+    written = to_write(after, Held(item, host)).after()
     assert written["version"] == {"N": str(after.version)}
     assert written.keys() - item.keys() <= {changed, *TOLD_AGAIN}
     assert all(written[name] == item[name] for name in item.keys() - {changed, *TOLD_AGAIN})
@@ -185,9 +185,9 @@ def test_no_attribute_is_lost_or_altered_but_what_the_commit_changes(item: Item,
 @given(hosts, hosts)
 def test_whatever_a_row_becomes_is_what_is_read_back(before: Host, after: Host) -> None:
     before, after = replace(before, version=3), replace(after, version=4)
-    item = to_write(before, None).apply_to(None)
-    written = to_write(after, Held(item, read_host(item))).apply_to(item)
-    assert written == to_write(after, None).apply_to(None)
+    item = to_write(before, None).after()
+    written = to_write(after, Held(item, read_host(item))).after()
+    assert written == to_write(after, None).after()
     assert repr(sorted(read_host(written).other)) == repr(sorted(after.other))
     assert replace(read_host(written), other=()) == replace(after, other=())
 
@@ -196,7 +196,7 @@ def test_whatever_a_row_becomes_is_what_is_read_back(before: Host, after: Host) 
 def test_secrets_are_in_no_repr(host: Host) -> None:
     host = replace(host, shared_secret=SECRET, version=1)
     write = to_write(host, None)
-    item = write.apply_to(None)
+    item = write.after()
     assert SECRET not in repr(write)
     assert SECRET not in repr(Held(item, read_host(item)))
     assert SECRET in repr(to_update("t", write))

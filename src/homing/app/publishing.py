@@ -9,32 +9,28 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
+from homing.app.marks import ROUNDS, Marks
 from homing.app.notices import Notices
 from homing.app.patience import Patience
 from homing.core.errors import Conflict, Drifted, PublishError, Rejected, StoreError, Unreachable
 from homing.core.hosts import Host
 from homing.core.names import get_zone_of
 from homing.core.records import RRset, RRsetChange, RRsetKey
-from homing.core.rows import MAX_ROWS, Commit
 from homing.core.values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
+    from homing.app.marks import Held
     from homing.app.ports import Clock, Notifier, Publisher, Store
     from homing.core.names import Name
 
 MAX_BATCH = 10_000
 """Hosts of one zone that are taken up together; a publisher is given as many of them at once as it can take."""
-ROUNDS = 8
-"""So often is a batch taken up again because DNS or its rows had moved, before it is left for later."""
 
 log = logging.getLogger("homing.publishing")
-
-Held: TypeAlias = "Mapping[RRsetKey, RRset | None]"
-"""What DNS shows, as far as is known."""
 
 
 @frozen
@@ -76,6 +72,7 @@ class Outbox:
         self._clock = clock
         self._patience = Patience(clock, jitter)
         self._notices = Notices(notifier)
+        self._marks = Marks(store, follows_store=publisher.follows_store)
 
     @property
     def follows_store(self) -> bool:
@@ -122,7 +119,7 @@ class Outbox:
             # DNS first, and the row after it: a row that moved meanwhile has been published since.
             held = self._publisher.read(zone, [host.key for host in batch])
             suspects = [host for host in batch if held[host.key] != host.desired or host.rejected]
-            wrong = [row for row in self._reload(suspects) if held[row.key] != row.desired or row.rejected]
+            wrong = [row for row in self._marks.reload(suspects) if held[row.key] != row.desired or row.rejected]
             for host in wrong:
                 yield Difference(host.key, host.desired, held[host.key], host.rejected or "")
             if repair and wrong:
@@ -143,7 +140,7 @@ class Outbox:
                     continue
                 except Drifted:
                     pass
-                self._commit(host, host.next(published=host.desired, rejected=None))
+                self._marks.commit(host, host.next(published=host.desired, rejected=None))
 
     # --- one zone
 
@@ -158,7 +155,7 @@ class Outbox:
 
     def _swap_at_once(self, zone: Name, hosts: Sequence[Host], held: Held, progress: Progress) -> None:
         """Go round again while DNS or the rows move. Progress is noted at once: it is known even if the rest fails."""
-        seen: Held = {}  # what of `held` is more than what a row believes
+        ours: Held = {}  # what we put into DNS for rows that have moved
         for _ in range(ROUNDS):
             if not hosts:
                 return
@@ -166,21 +163,22 @@ class Outbox:
                 self._publisher.publish(zone, _changes(hosts, held))
             except Drifted as drifted:
                 # What DNS holds is known now; what the row desires may have moved since: read DNS, then the row.
-                held, seen = {**held, **drifted.held}, {**seen, **drifted.held}
-                hosts = self._reload(hosts)
+                held = {**held, **drifted.held}
+                ours = {key: rrset for key, rrset in ours.items() if key not in drifted.held}
+                hosts = self._marks.reload(hosts)
                 continue
             except Rejected as error:
                 self._bisect(zone, hosts, held, progress, error)
                 return
             except PublishError as error:
-                self._doubt(hosts, seen, may_land=isinstance(error, Unreachable))
+                self._marks.doubt(hosts, ours, may_land=isinstance(error, Unreachable))
                 raise
             self._notices.changed(hosts, held)
-            moved = self._mark_published(hosts)
+            moved = self._marks.mark_published(hosts)
             progress.settled |= {host.key for host in hosts} - {host.key for host in moved}
-            held = seen = {host.key: host.desired for host in moved}
-            hosts = self._reload(moved)
-        self._doubt(hosts, seen, may_land=False)
+            held = ours = {host.key: host.desired for host in moved}
+            hosts = self._marks.reload(moved)
+        self._marks.doubt(hosts, ours, may_land=False)
         raise PublishError(f"zone {zone}: rows or DNS kept moving for {ROUNDS} rounds")
 
     def _bisect(self, zone: Name, hosts: Sequence[Host], held: Held, progress: Progress, error: Rejected) -> None:
@@ -198,64 +196,11 @@ class Outbox:
     def _quarantine(self, host: Host, error: Rejected) -> bool:
         log.error("%s %s: DNS rejects %s: %s", host.hostname, host.record_type, host.desired, error)
         try:
-            self._commit(host, host.next(rejected=str(error) or "rejected"))
+            self._marks.commit(host, host.next(rejected=str(error) or "rejected"))
         except Conflict:
             return False  # it has a newer address already, which the next drain publishes
         self._notices.rejected(host, error)
         return True
-
-    def _mark_published(self, hosts: Sequence[Host]) -> list[Host]:
-        """Write down what DNS shows now; return the hosts whose rows have moved meanwhile.
-
-        A row that says so already is not written, but it is looked at again: a late swap may have undone a newer one.
-        """
-        moved = []
-        marked = [host for host in hosts if _is_marked(host)]
-        if not self.follows_store:  # one that follows the store has no late swaps
-            versions = {row.key: row.version for row in self._reload(marked)}
-            moved += [host for host in marked if versions.get(host.key) != host.version]
-        behind = [host for host in hosts if not _is_marked(host)]
-        for start in range(0, len(behind), MAX_ROWS):
-            moved += self._mark(behind[start : start + MAX_ROWS])
-        return moved
-
-    def _mark(self, hosts: Sequence[Host]) -> Sequence[Host]:
-        """Mark all in one commit, which is one call to the store; where one has moved, find out which."""
-        after = tuple(host.next(published=host.desired, rejected=None) for host in hosts)
-        try:
-            self._store.commit(Commit(after, {host.key: host.version for host in hosts}))
-        except Conflict:
-            if len(hosts) == 1:
-                return hosts
-            middle = len(hosts) // 2
-            return [*self._mark(hosts[:middle]), *self._mark(hosts[middle:])]
-        return ()
-
-    def _doubt(self, tried: Sequence[Host], seen: Held, *, may_land: bool) -> None:
-        """What DNS was seen to hold may be a late swap of ours, and a swap without an answer may still land.
-
-        Whose row is settled on another address would never be looked at again: it is pending again.
-        """
-        if self.follows_store or not (seen or may_land):
-            return
-        swaps = {host.key: host.desired for host in tried} if may_land else {}
-        for row in self._reload(tried):
-            others = [held[row.key] for held in (swaps, seen) if held.get(row.key, row.desired) != row.desired]
-            if others and not row.pending:
-                with suppress(StoreError):
-                    self._commit(row, row.next(published=others[0]))
-
-    def _commit(self, before: Host, after: Host) -> None:
-        self._store.commit(Commit((after,), {before.key: before.version}))
-
-    def _reload(self, hosts: Sequence[Host]) -> list[Host]:
-        """Return the hosts as they are now."""
-        found: list[Host] = []
-        for start in range(0, len(hosts), MAX_ROWS):
-            keys = [host.key for host in hosts[start : start + MAX_ROWS]]
-            rows = self._store.load(keys)
-            found += [row for key in keys if isinstance(row := rows.get(key), Host)]
-        return found
 
     # --- zones and their patience
 
@@ -289,10 +234,6 @@ class Outbox:
 
 def _changes(hosts: Sequence[Host], held: Held) -> list[RRsetChange]:
     return [RRsetChange(host.key, held[host.key], host.desired) for host in hosts]
-
-
-def _is_marked(host: Host) -> bool:
-    return host.published == host.desired and host.rejected is None
 
 
 def _is_ours(host: Host) -> bool:

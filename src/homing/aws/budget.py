@@ -1,5 +1,7 @@
 """How long a call may be tried again, and how long to wait in between: full jitter within a total time.
 
+And when a function that is about to be ended has to be done with all of its calls.
+
 The rule: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 """
 
@@ -34,6 +36,18 @@ class Clock(Protocol):
 def full_jitter(upper: float) -> float:
     """Return a random number of seconds from 0 to `upper`. Two copies of one process image never draw the same."""
     return upper * int.from_bytes(os.urandom(4), "big") / 2**32
+
+
+class Deadline:
+    """When all calls of a function have to be over. Whoever runs it sets that anew for each request."""
+
+    def __init__(self) -> None:
+        self.at = float("inf")
+        """Seconds since 1970."""
+
+    def shorten(self, seconds: float, now: float) -> float:
+        """Return as many of the seconds as are left until then, 0 or more."""
+        return max(0.0, min(seconds, self.at - now))
 
 
 class Budget:

@@ -5,7 +5,6 @@ It knows what was sent and what came back, which decides whether a call may be s
 
 from __future__ import annotations
 
-import http.client
 import io
 import os
 import select
@@ -13,6 +12,8 @@ import socket
 import ssl
 import time
 from typing import TYPE_CHECKING
+
+from homing.aws.reply import Unreadable, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,26 +72,12 @@ class Connection:
             self._socket.settimeout(_left(deadline))
             self._socket.sendall(_render_head(method, target, headers, len(body)) + body)
             sent = True
-            return self._read(http.client.HTTPResponse(incoming, method=method))  # type: ignore[arg-type] # of the socket it uses makefile only
-        except (OSError, http.client.HTTPException) as error:
+            status, answered, read, self.reusable = read_reply(io.BufferedReader(incoming), method, MAX_REPLY)
+            return status, answered, read
+        except (OSError, Unreadable) as error:
             closed = isinstance(error, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError))
             text = str(error) or type(error).__name__
             raise Lost(text, sent=sent, answered=incoming.received, closed=closed) from None
-
-    def _read(self, response: http.client.HTTPResponse) -> tuple[int, dict[str, str], bytes]:
-        try:
-            response.begin()
-            if response.length is None and not response.chunked:  # cut short, it would look whole
-                raise http.client.HTTPException("reply that does not tell its length")
-            body = response.read(MAX_REPLY + 1)
-            if len(body) > MAX_REPLY:
-                raise http.client.HTTPException(f"reply longer than {MAX_REPLY} bytes")
-            if response.length:
-                raise http.client.HTTPException(f"reply ends {response.length} bytes early")
-            self.reusable = response.isclosed() and not response.will_close
-            return response.status, {name.lower(): value for name, value in response.headers.items()}, body
-        finally:
-            response.close()
 
     def is_quiet(self) -> bool:
         """Tell whether nothing came while it was idle. What comes then is the end of the connection."""
@@ -104,7 +91,7 @@ class Connection:
 
 
 class _Incoming(io.RawIOBase):
-    """What comes back, read within the deadline. Stands in for a socket towards http.client."""
+    """What comes back, read within the deadline."""
 
     def __init__(self, source: socket.socket, deadline: float) -> None:
         self._source = source
@@ -119,9 +106,6 @@ class _Incoming(io.RawIOBase):
         count = self._source.recv_into(buffer)
         self.received = self.received or count > 0
         return count
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
 
 
 def _dial(host: str, port: int, tls: ssl.SSLContext | None, deadline: float) -> socket.socket:

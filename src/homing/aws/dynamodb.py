@@ -10,7 +10,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from homing.aws.budget import Budget, full_jitter
+from homing.aws.budget import Budget, Deadline, full_jitter
 from homing.aws.errors import NoAnswer, ServiceError
 from homing.aws.signed_transport import SignedTransport
 
@@ -44,14 +44,19 @@ class DynamoDb:
         *,
         budget_seconds: float = BUDGET_SECONDS,
         attempt_seconds: float = ATTEMPT_SECONDS,
+        deadline: Deadline | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[float], float] = full_jitter,
     ) -> None:
-        """`budget_seconds` is for one call with all its attempts and waits; `jitter` draws from 0 to its argument."""
+        """`budget_seconds` is for one call with all its attempts and waits, and ends at the `deadline`.
+
+        `jitter` draws from 0 to its argument.
+        """
         self._transport = SignedTransport(transport, credentials, clock, service="dynamodb", region=region)
         self._clock = clock
         self._budget_seconds = budget_seconds
         self._attempt_seconds = attempt_seconds
+        self._deadline = deadline or Deadline()
         self._sleep = sleep
         self._jitter = jitter
 
@@ -80,7 +85,8 @@ class DynamoDb:
 
     def new_budget(self) -> Budget:
         """Return the time that one call has; also for a caller who has to ask for what an answer left out."""
-        return Budget(self._budget_seconds, self._clock, self._sleep, self._jitter)
+        seconds = self._deadline.shorten(self._budget_seconds, self._clock.now())
+        return Budget(seconds, self._clock, self._sleep, self._jitter)
 
     def close(self) -> None:
         """Close the connections. The next call opens one anew."""

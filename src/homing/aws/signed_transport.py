@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from homing.aws.errors import NoAnswer
 from homing.aws.sigv4 import sign
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ class SignedTransport:
         self._region = region
 
     def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Reply:
-        """Return the reply, whatever its status. Raises NoAnswer."""
+        """Return the reply, whatever its status. Raises NoAnswer, and at once where `timeout` leaves no time."""
+        if timeout <= 0:
+            raise NoAnswer(f"{self._service}: no time was left for another call", may_have_arrived=False)
         signed = sign(
             self._credentials(),
             service=self._service,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+_NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 @frozen
@@ -34,11 +35,14 @@ class Credentials:
 
 def credentials_from(environment: Mapping[str, str]) -> Credentials:
     """Return the credentials that Lambda puts in the environment. Raises InvalidSettings, without any value."""
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    values = [environment.get(name, "") for name in names]
-    problems = [f"{name} is not set" for name, value in zip(names[:2], values[:2], strict=True) if not value]
+    return _checked(*[environment.get(name, "") for name in _NAMES])
+
+
+@lru_cache(maxsize=2)  # they are asked for with every call, and change with the process
+def _checked(*values: str) -> Credentials:
+    problems = [f"{name} is not set" for name, value in zip(_NAMES[:2], values[:2], strict=True) if not value]
     problems += [f"{name} holds a blank or another character that no header may hold"
-                 for name, value in zip(names, values, strict=True) if not is_visible(value)]  # fmt: skip
+                 for name, value in zip(_NAMES, values, strict=True) if not is_visible(value)]  # fmt: skip
     if problems:
         raise InvalidSettings(problems)
     return Credentials(values[0], values[1], values[2] or None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from homing.aws.budget import Deadline
 from homing.aws.signed_transport import SignedTransport
 from homing.aws.sigv4 import render_query
 from homing.aws.xml_replies import parse_error
@@ -30,8 +31,17 @@ TIMEOUT_SECONDS = 3.0
 class Sns:
     """Publishes to topics. May be used by several threads at once."""
 
-    def __init__(self, transport: Transport, credentials: Callable[[], Credentials], clock: Clock, region: str) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        credentials: Callable[[], Credentials],
+        clock: Clock,
+        region: str,
+        deadline: Deadline | None = None,
+    ) -> None:
         self._transport = SignedTransport(transport, credentials, clock, service="sns", region=region)
+        self._clock = clock
+        self._deadline = deadline or Deadline()
 
     def publish(self, topic_arn: str, subject: str, message: str, timeout: float = TIMEOUT_SECONDS) -> None:
         """Send a message; subject and message are cut to what SNS takes. Raises ServiceError and NoAnswer."""
@@ -44,7 +54,8 @@ class Sns:
         if shown := _fit_subject(subject):
             form["Subject"] = shown
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-        reply = self._transport.send("POST", "/", headers, render_query(form.items()).encode(), timeout)
+        left = self._deadline.shorten(timeout, self._clock.now())
+        reply = self._transport.send("POST", "/", headers, render_query(form.items()).encode(), left)
         if reply.status != 200:
             raise parse_error("Publish", reply)
 

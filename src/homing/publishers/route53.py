@@ -13,7 +13,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from homing.aws.budget import full_jitter
+from homing.aws.budget import Deadline, full_jitter
 from homing.aws.errors import ServiceError
 from homing.core.errors import Drifted, InvalidInput, Rejected, Unreachable
 from homing.publishers.route53_calls import PacedRoute53
@@ -61,6 +61,8 @@ class Route53Publisher:
         budget_seconds: float = PUBLISHER_SECONDS,
         attempt_seconds: float = 10.0,
         reserved: Container[Name] = frozenset(),
+        deadline: Deadline | None = None,
+        mark_seconds: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[float], float] = full_jitter,
     ) -> None:
@@ -68,14 +70,15 @@ class Route53Publisher:
 
         `reserved` are names that the role may not change, such as the stack's own: one of them would have all of its
         batch refused. `budget_seconds` is for each batch, and for each page that is read; one attempt has at most
-        `attempt_seconds` of it.
+        `attempt_seconds` of it. All calls are over `mark_seconds` before the `deadline`, so that what was done can be
+        noted.
         """
         self._zone_ids = zone_ids
         self._reserved = reserved
-        self._route53 = PacedRoute53(client, pace, clock, budget_seconds, attempt_seconds, sleep, jitter)
+        self._route53 = PacedRoute53(
+            client, pace, clock, budget_seconds, attempt_seconds, sleep, jitter, deadline or Deadline(), mark_seconds
+        )
         self._partly_told: set[Name] = set()
-        self.finish_by: float | None = None
-        """When all calls have to be over, in seconds since 1970: a function that is about to be ended sets it."""
 
     def count_fitting(self, changes: Sequence[RRsetChange]) -> int:
         """Return how many of the changes one batch can hold."""
@@ -89,14 +92,14 @@ class Route53Publisher:
             raise Rejected(f"{len(changes)} changes are more than one batch can hold")
         swaps = {change.key: self._to_swap(change) for change in changes}
         if swaps:
-            self._swap(zone, swaps, self._route53.begin(self._find_id(zone), self.finish_by))
+            self._swap(zone, swaps, self._route53.begin(self._find_id(zone)))
 
     def read(self, zone: Name, keys: Collection[RRsetKey]) -> Mapping[RRsetKey, RRset | None]:
         """Return what Route 53 holds, addresses in canonical text. Raises Throttled, Unreachable."""
         if not keys:
             return {}
         zone_id = self._find_id(zone)
-        held = read_held(lambda start, count: self._route53.begin(zone_id, self.finish_by).list(start, count), keys)
+        held = read_held(lambda start, count: self._route53.begin(zone_id).list(start, count), keys)
         return {key: one.rrset for key, one in held.items()}
 
     def _to_swap(self, change: RRsetChange) -> Swap:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from homing.aws.budget import Budget, full_jitter
+from homing.aws.budget import Budget, Deadline, full_jitter
 from homing.aws.errors import NoAnswer, ServiceError
 from homing.core.errors import Throttled, Unreachable
-from homing.core.values import frozen
+from homing.core.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,12 +51,15 @@ class PacedRoute53:
     attempt_seconds: float
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[float], float] = full_jitter
+    deadline: Deadline = field(default_factory=Deadline)
+    mark_seconds: float = 0.0
+    """Of the time until the deadline, so much is left to whoever notes in the store what was done."""
 
-    def begin(self, zone_id: str, finish_by: float | None = None) -> Calls:
-        """Begin calls that share one budget, which ends at the time `finish_by` (since 1970) at the latest."""
-        left = self.budget_seconds if finish_by is None else min(self.budget_seconds, finish_by - self.clock.now())
+    def begin(self, zone_id: str) -> Calls:
+        """Begin calls that share one budget."""
+        left = self.deadline.shorten(self.budget_seconds, self.clock.now() + self.mark_seconds)
         waits = {"first": FIRST_WAIT, "cap": LONGEST_WAIT}
-        return Calls(self, zone_id, Budget(max(0.0, left), self.clock, self.sleep, self.jitter, **waits))
+        return Calls(self, zone_id, Budget(left, self.clock, self.sleep, self.jitter, **waits))
 
 
 class Calls:

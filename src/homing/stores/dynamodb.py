@@ -84,8 +84,8 @@ class DynamoStore:
             self._held.forget(*written_keys(commit))
             raise to_store_error(self._name, error) from error
         self._held.forget(*commit.deletes)
-        for write in writes:
-            self._hold_written(write)
+        for row, write in zip(commit.puts, writes, strict=True):
+            self._held.put(write.key, Held(write.after(), row, is_read=False))
 
     def submit(self, commit: Commit) -> Future[None]:
         """Commit at once, and return how that ended: on AWS there is no other thread to leave it to."""
@@ -180,14 +180,6 @@ class DynamoStore:
             if not (error.repeated and _is_done(error.reasons, commit, writes)):
                 raise
 
-    def _hold_written(self, write: RowWrite) -> None:
-        held = self._held.get(write.key) if write.expected != ABSENT else None
-        item = write.apply_to(held.item if held else None)
-        try:
-            self._held.put(write.key, Held(item, from_item(item)))
-        except InvalidInput:
-            self._held.forget(write.key)
-
     # --- reading
 
     def _read(self, item: Item, *, may_lag: bool = False) -> Row | None:
@@ -196,7 +188,7 @@ class DynamoStore:
         if key == SETUP_ROW:
             return None
         held = self._held.get(key)
-        if held is not None and held.item == item:
+        if held is not None and held.is_read and held.item == item:
             return held.row
         try:
             row = from_item(item)

@@ -16,10 +16,11 @@ MAX_HELD = 1_000
 
 @frozen
 class Held:
-    """An item, and the row that it was read as."""
+    """An item, and the row that it was read as; or written from, when nobody has read it since."""
 
     item: Item = field(repr=False)
     row: Row
+    is_read: bool = True
 
 
 class HeldItems:

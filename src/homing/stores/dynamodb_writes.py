@@ -34,6 +34,8 @@ class RowWrite:
     expected: int
     sets: Mapping[str, AttributeValue] = field(repr=False)
     removes: tuple[str, ...]
+    before: Item | None = field(repr=False)
+    """The item that this was compared with; None where there is none yet."""
 
     def is_done(self, item: Item | None) -> bool:
         """Tell whether an item is what this writes: then an answer got lost, and nobody else was faster."""
@@ -43,9 +45,10 @@ class RowWrite:
             name in item for name in self.removes
         )
 
-    def apply_to(self, item: Item | None) -> Item:
+    def after(self) -> Item:
         """Return the item as it is once this is written."""
-        kept = {name: value for name, value in (item or to_key(self.key)).items() if name not in self.removes}
+        before = self.before or to_key(self.key)
+        kept = {name: value for name, value in before.items() if name not in self.removes}
         return {**kept, **self.sets}
 
 
@@ -86,7 +89,8 @@ def to_write(row: Row, held: Held | None) -> RowWrite:
     known = _known_attributes(held, wanted) if held else {}
     sets = {name: value for name, value in wanted.items() if known.get(name) != value}
     removes = tuple(name for name in known if name not in wanted)
-    return RowWrite(key_of(row), row.version - 1, {VERSION: {"N": str(row.version)}} | sets, removes)
+    sets = {VERSION: {"N": str(row.version)}} | sets
+    return RowWrite(key_of(row), row.version - 1, sets, removes, held.item if held else None)
 
 
 def _known_attributes(held: Held, wanted: Item) -> Item:

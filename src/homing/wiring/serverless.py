@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from homing.app.authentication import Authenticator
 from homing.app.publishing_elsewhere import LeftToOthers, MadeWhenNeeded
 from homing.app.service import Service
+from homing.aws.budget import Deadline
 from homing.aws.dynamodb import DynamoDb
 from homing.aws.sigv4 import credentials_from
 from homing.aws.transport import HttpTransport, endpoint_for
@@ -25,33 +26,35 @@ if TYPE_CHECKING:
     from homing.app.ports import Notifier, Store
     from homing.app.publishing import Outbox
     from homing.aws.route53 import Route53
-    from homing.publishers.route53 import Route53Publisher
 
 _UPDATE_STORE_SECONDS, _UPDATE_ATTEMPT_SECONDS, _UPDATE_ROUTE53_SECONDS = 2.5, 1.0, 4.0
 """Budgets of one call while a client waits; what takes longer is answered "try again", or stays pending."""
 _PUBLISHER_SECONDS = 45.0
+_UPDATE_MARK_SECONDS, _MARK_SECONDS = 1.0, 10.0
+"""What calls of Route 53 leave of the time until the deadline, so that the table is told of what they did."""
 _CHANGES = Rate(burst=60.0, per_second=1.0)
 """How often one RRset may change, as seen by one instance of the function: a client in a loop would be on the bill."""
 
 
 @frozen
 class Update:
-    """What the update function needs."""
+    """What the update function needs. Set `deadline.at` before each request."""
 
     settings: ServerlessSettings
     application: Application
     behind_gateway: Application
     """The same for awslabs' mapping template, which hands on no header: a gateway in front of it asks for the key."""
+    deadline: Deadline
 
 
 @frozen
 class Publishing:
-    """What the publisher function and the operator's function need. Set `publisher.finish_by` before each use."""
+    """What the publisher function and the operator's function need. Set `deadline.at` before each use."""
 
     settings: ServerlessSettings
     store: Store
     outbox: Outbox
-    publisher: Route53Publisher
+    deadline: Deadline
 
 
 @frozen
@@ -74,12 +77,14 @@ class Clients:
 def open_update(environment: Mapping[str, str]) -> Update:
     """Put the update function together; nothing is called yet. Raises InvalidSettings."""
     settings = parse_settings(environment)
-    clock, entropy = SystemClock(), SystemEntropy()
-    dynamodb = _open_dynamodb(settings, environment, _UPDATE_STORE_SECONDS, _UPDATE_ATTEMPT_SECONDS)
+    clock, entropy, deadline = SystemClock(), SystemEntropy(), Deadline()
+    dynamodb = _open_dynamodb(settings, environment, deadline, _UPDATE_STORE_SECONDS, _UPDATE_ATTEMPT_SECONDS)
     store = DynamoStore(dynamodb, settings.table, entropy)
 
     def make_outbox() -> Outbox:
-        return _open_outbox(settings, environment, store, _UPDATE_ROUTE53_SECONDS)[0]
+        return _open_outbox(
+            settings, environment, store, deadline, _UPDATE_ROUTE53_SECONDS, _UPDATE_MARK_SECONDS, tells_zones=False
+        )
 
     service = Service(
         store=store,
@@ -95,25 +100,26 @@ def open_update(environment: Mapping[str, str]) -> Update:
         settings,
         Application(service, store.check, Access(api_key=settings.api_key)),
         Application(service, store.check, Access()),
+        deadline,
     )
 
 
 def open_publisher(environment: Mapping[str, str]) -> Publishing:
     """Put the publisher function together. Raises InvalidSettings."""
-    settings = parse_settings(environment)
-    store = DynamoStore(_open_dynamodb(settings, environment), settings.table, SystemEntropy())
-    outbox, publisher = _open_outbox(settings, environment, store, _PUBLISHER_SECONDS, retries_elsewhere=True)
-    return Publishing(settings, store, outbox, publisher)
+    settings, deadline = parse_settings(environment), Deadline()
+    store = DynamoStore(_open_dynamodb(settings, environment, deadline), settings.table, SystemEntropy())
+    outbox = _open_outbox(settings, environment, store, deadline, retries_elsewhere=True)
+    return Publishing(settings, store, outbox, deadline)
 
 
 def open_admin(environment: Mapping[str, str]) -> Admin:
     """Put the operator's function together. Raises InvalidSettings."""
     from homing.app.administration import Administration
 
-    settings = parse_settings(environment)
+    settings, deadline = parse_settings(environment), Deadline()
     clock, entropy = SystemClock(), SystemEntropy()
-    store = DynamoStore(_open_dynamodb(settings, environment), settings.table, entropy)
-    outbox, publisher = _open_outbox(settings, environment, store, _PUBLISHER_SECONDS)
+    store = DynamoStore(_open_dynamodb(settings, environment, deadline), settings.table, entropy)
+    outbox = _open_outbox(settings, environment, store, deadline)
     administration = Administration(
         store=store,
         outbox=outbox,
@@ -123,13 +129,14 @@ def open_admin(environment: Mapping[str, str]) -> Admin:
         policy=_policy_of(settings),
         why_not=lambda key: why_not(settings, key.name),
     )
-    return Admin(Publishing(settings, store, outbox, publisher), administration)
+    return Admin(Publishing(settings, store, outbox, deadline), administration)
 
 
 def open_clients(environment: Mapping[str, str]) -> Clients:
     """Open AWS for what belongs to the stack itself. Raises InvalidSettings."""
     settings = parse_settings(environment)
-    return Clients(settings, _open_dynamodb(settings, environment), _open_route53(settings, environment))
+    dynamodb = _open_dynamodb(settings, environment, Deadline())
+    return Clients(settings, dynamodb, _open_route53(settings, environment))
 
 
 def _policy_of(settings: ServerlessSettings) -> Policy:
@@ -137,7 +144,7 @@ def _policy_of(settings: ServerlessSettings) -> Policy:
         default_ttl=settings.default_ttl,
         note_interval=settings.note_interval,
         tokens_create_hosts=settings.tokens_create_hosts,
-        reserved_names=(settings.endpoint_name,) if settings.endpoint_name else (),
+        reserved_names=tuple(settings.reserved_names),
     )
 
 
@@ -145,11 +152,17 @@ def _open_outbox(
     settings: ServerlessSettings,
     environment: Mapping[str, str],
     store: Store,
-    budget_seconds: float,
+    deadline: Deadline,
+    budget_seconds: float = _PUBLISHER_SECONDS,
+    mark_seconds: float = _MARK_SECONDS,
     *,
     retries_elsewhere: bool = False,
-) -> tuple[Outbox, Route53Publisher]:
-    """Open Route 53 as a publisher. Where Lambda itself tries again, a zone is left alone only as long as DNS asks."""
+    tells_zones: bool = True,
+) -> Outbox:
+    """Open Route 53 as a publisher. Where Lambda itself tries again, a zone is left alone only as long as DNS asks.
+
+    Of zones that fail the drain tells, which meets them within five minutes: a hundred update functions would each.
+    """
     import random
 
     from homing.app.publishing import Outbox
@@ -163,27 +176,34 @@ def _open_outbox(
         Pace(settings.requests_per_second, settings.changes_per_second, clock),
         clock,
         budget_seconds=budget_seconds,
-        reserved=frozenset((settings.endpoint_name,) if settings.endpoint_name else ()),
+        reserved=settings.reserved_names,
+        deadline=deadline,
+        mark_seconds=mark_seconds,
     )
     jitter = (lambda: 0.0) if retries_elsewhere else random.random
-    notifier = _open_notifier(settings, environment)
-    return Outbox(store, publisher, frozenset(settings.zones), clock, jitter, notifier), publisher
+    notifier = _open_notifier(settings, environment, deadline, tells_zones=tells_zones)
+    return Outbox(store, publisher, frozenset(settings.zones), clock, jitter, notifier)
 
 
-def _open_notifier(settings: ServerlessSettings, environment: Mapping[str, str]) -> Notifier | None:
+def _open_notifier(
+    settings: ServerlessSettings, environment: Mapping[str, str], deadline: Deadline, *, tells_zones: bool
+) -> Notifier | None:
     if settings.topic_arn is None:
         return None
     from homing.aws.sns import Sns
     from homing.notifiers.sns import SnsNotifier
 
     endpoint = endpoint_for("sns", settings.region, environment)
-    client = Sns(HttpTransport(endpoint), lambda: credentials_from(environment), SystemClock(), endpoint.region)
-    return SnsNotifier(client, settings.topic_arn, settings.stack, tells_changes=settings.notify_changes)
+    credentials, clock = (lambda: credentials_from(environment)), SystemClock()
+    client = Sns(HttpTransport(endpoint), credentials, clock, endpoint.region, deadline)
+    tells_changes = settings.notify_changes
+    return SnsNotifier(client, settings.topic_arn, settings.stack, tells_changes=tells_changes, tells_zones=tells_zones)
 
 
 def _open_dynamodb(
     settings: ServerlessSettings,
     environment: Mapping[str, str],
+    deadline: Deadline,
     budget_seconds: float = 10.0,
     attempt_seconds: float = 3.0,
 ) -> DynamoDb:
@@ -195,6 +215,7 @@ def _open_dynamodb(
         SystemClock(),
         budget_seconds=budget_seconds,
         attempt_seconds=attempt_seconds,
+        deadline=deadline,
     )
 
 

@@ -135,7 +135,7 @@ def _publisher(route53: Route53, settings: ServerlessSettings, clock: SystemCloc
         Pace(settings.requests_per_second * _SHARE, settings.changes_per_second * _SHARE, clock),
         clock,
         budget_seconds=_BUDGET_SECONDS,
-        reserved=frozenset({settings.endpoint_name} if settings.endpoint_name else ()),
+        reserved=settings.reserved_names,
     )
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homing.aws.budget import Deadline
 from homing.serverless_settings import parse_settings
 from homing.web.routes import Access, Application
 from homing.wiring.serverless import Update
@@ -42,7 +43,7 @@ def settings(**variables: str) -> ServerlessSettings:
 
 
 def update_over(application: Application, **variables: str) -> Update:
-    return Update(settings(**variables), application, application)
+    return Update(settings(**variables), application, application, Deadline())
 
 
 def with_access(application: Application, access: Access) -> Application:

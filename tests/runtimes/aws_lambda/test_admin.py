@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from homing.aws.budget import Deadline
 from homing.core.errors import Throttled, Unreachable
 from homing.core.hosts import MARK_SECONDS
 from homing.core.names import Name
 from homing.core.records import RRset
 from homing.runtimes.aws_lambda import admin
 from homing.runtimes.aws_lambda.admin import ActionFailed, make_handler, run
+from homing.runtimes.aws_lambda.logs import configure, write
 from homing.wiring.serverless import Admin, Publishing
 from tests.app.builders import CAM, NAS, ONE, START, TV, World, fail_with, make_host, make_world, pending
 from tests.app.flaky_publisher import FlakyPublisher
@@ -32,7 +34,7 @@ class Stage:
     def __init__(self, *hosts: Host, jitter: float = 0.0) -> None:
         self.dns = FlakyPublisher()
         self.world: World = make_world(*hosts, publisher=self.dns, jitter=lambda: jitter)
-        publishing = Publishing(harness.settings(), self.world.store, self.world.outbox, self.dns)  # type: ignore[arg-type]  # stands in for Route 53
+        publishing = Publishing(harness.settings(), self.world.store, self.world.outbox, Deadline())
         self.admin = Admin(publishing, self.world.administration)
 
     def run(self, event: object) -> dict[str, Any]:
@@ -43,7 +45,7 @@ class Stage:
 def lines(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What is logged; and nothing waits."""
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr(admin, "write", lambda level, fields: told.append(json.loads(json.dumps(fields))))
+    monkeypatch.setattr(admin, "write", lambda level, fields, **_: told.append(json.loads(json.dumps(fields))))
     monkeypatch.setattr(admin, "PAUSE_SECONDS", 0.0)
     return told
 
@@ -93,6 +95,18 @@ def test_a_drain_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage(pending())
     stage.dns.before = fail_with(Unreachable("no answer"))
     assert stage.run({"action": "drain"})["drained"] == 1
+
+
+@pytest.mark.parametrize("level", ["warning", "error"])
+def test_the_age_of_the_backlog_is_told_at_any_level(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], level: str
+) -> None:
+    """The alarm takes silence for health."""
+    monkeypatch.setattr(admin, "write", write)
+    configure(level)
+    Stage().run({"action": "drain"})
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert metrics_of(line)["PendingAgeSeconds"] == 0
 
 
 # --- reconcile

@@ -14,7 +14,7 @@ from homing.aws.route53 import HostedZone
 from homing.core.errors import StoreUnavailable
 from homing.runtimes.aws_lambda import setup
 from homing.runtimes.aws_lambda.admin import make_handler
-from homing.runtimes.aws_lambda.setup import Setup, SetupFailed, answer, put_answer, wait_for_role
+from homing.runtimes.aws_lambda.setup import Setup, SetupFailed, answer, carry_out_patiently, put_answer
 from tests.app.builders import make_world
 from tests.conformance.publisher_contract import ZONE
 from tests.runtimes.aws_lambda import harness
@@ -140,8 +140,17 @@ def refused(code: str) -> SetupFailed:
     return failure
 
 
-@pytest.mark.parametrize("error", [refused("AccessDenied"), ServiceError("AccessDeniedException", "", 400)])
-def test_the_rights_of_a_new_role_are_waited_for(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("AccessDenied"),
+        ServiceError("AccessDeniedException", "", 400),
+        refused("Throttling"),
+        ServiceError("InternalServerError", "", 500),
+        NoAnswer("timed out", may_have_arrived=True),
+    ],
+)
+def test_the_rights_of_a_new_role_and_whatever_else_passes_are_waited_for(error: Exception) -> None:
     errors = [error] * 3
     waits: list[float] = []
 
@@ -150,7 +159,7 @@ def test_the_rights_of_a_new_role_are_waited_for(error: Exception) -> None:
             raise errors.pop()
         return {"NameServers": "ns"}
 
-    assert wait_for_role(carry_out, request(), waits.append) == {"NameServers": "ns"}
+    assert carry_out_patiently(carry_out, request(), waits.append) == {"NameServers": "ns"}
     assert waits == [5.0] * 3
 
 
@@ -162,7 +171,7 @@ def test_rights_that_never_come_and_other_errors_are_told(error: Exception, wait
         raise error
 
     with pytest.raises(SetupFailed):
-        wait_for_role(carry_out, request(), waited.append)
+        carry_out_patiently(carry_out, request(), waited.append)
     assert len(waited) == waits
 
 

@@ -309,7 +309,9 @@ def test_an_answer_that_cannot_be_made_is_one_too(world: World, monkeypatch: pyt
 
 def test_the_key_is_asked_for_on_the_awslabs_paths_and_a_gateway_has_checked_it_already(world: World) -> None:
     update = update_over(world.application)
-    guarded = type(update)(update.settings, with_access(world.application, Access(api_key="k")), world.application)
+    guarded = type(update)(
+        update.settings, with_access(world.application, Access(api_key="k")), world.application, update.deadline
+    )
     handle = handler_of(guarded)
     assert handle(url_event("/?mode=get"), None)["statusCode"] == 403
     assert handle(url_event("/?mode=get", headers={"x-api-key": "k"}), None)["statusCode"] == 200

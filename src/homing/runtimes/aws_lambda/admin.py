@@ -19,7 +19,7 @@ from homing.core.errors import HomingError
 from homing.runtimes.aws_lambda import setup
 from homing.runtimes.aws_lambda.logs import configure, write, write_crash
 from homing.runtimes.aws_lambda.metrics import embed
-from homing.runtimes.aws_lambda.publish import finish_by
+from homing.runtimes.aws_lambda.timing import finish_by
 from homing.wiring.serverless import open_admin, open_clients
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from homing.wiring.serverless import Admin
 
-LONGEST_SECONDS = 240.0
+LONGEST_SECONDS, SPARE_SECONDS = 270.0, 5.0
+LAST_ROUND_SECONDS = 30.0
+"""With less time left, a drain begins no other round."""
 PAUSE_SECONDS = 1.0
 """Between two rounds of a drain: the index of pending rows lags behind the table."""
 SHOWN = 20
@@ -61,7 +63,7 @@ def make_handler(
         made = setup.Setup(
             clients.dynamodb, clients.route53, clients.settings.table, lambda: find_admin().administration
         )
-        return setup.wait_for_role(made.carry_out, request, time.sleep)
+        return setup.carry_out_patiently(made.carry_out, request, time.sleep)
 
     def handler(event: object, context: object = None) -> dict[str, Any]:
         if isinstance(event, dict) and "RequestType" in event and "ResponseURL" in event:
@@ -80,10 +82,9 @@ def run(event: object, context: object, find_admin: Callable[[], Admin]) -> dict
         return {"status": "refused", "error": error}
     try:
         admin = find_admin()
-        until = finish_by(context, LONGEST_SECONDS)
-        admin.publishing.publisher.finish_by = until
+        admin.publishing.deadline.at = finish_by(context, LONGEST_SECONDS, SPARE_SECONDS)
         if action == "drain":
-            return _tell(admin, _drain(admin, until))
+            return _tell(admin, _drain(admin))
         if action == "reconcile":
             return _tell(admin, _reconcile(admin, repair=repair))
         return _status(admin)
@@ -94,9 +95,9 @@ def run(event: object, context: object, find_admin: Callable[[], Admin]) -> dict
     raise ActionFailed(f"{action} failed; the function's log tells why")
 
 
-def _drain(admin: Admin, until: float) -> dict[str, Any]:
+def _drain(admin: Admin) -> dict[str, Any]:
     """Publish what is pending, again and again until nothing is due or the time is up. Raises StoreError."""
-    outbox = admin.publishing.outbox
+    outbox, until = admin.publishing.outbox, admin.publishing.deadline.at - LAST_ROUND_SECONDS
     drained = 0
     while tried := outbox.drain():
         drained += tried
@@ -128,10 +129,10 @@ def _status(admin: Admin) -> dict[str, Any]:
 
 
 def _tell(admin: Admin, done: dict[str, Any]) -> dict[str, Any]:
-    """Log what was done with its metrics, and return it in the words of JSON."""
+    """Log what was done with its metrics, at any level, for an alarm listens; and return it in the words of JSON."""
     metrics = {name: number for name, number in done.items() if name[0].isupper()}
     rest = {name: value for name, value in done.items() if name not in metrics}
-    write(logging.INFO, rest | embed(admin.publishing.settings.stack, time.time(), metrics))  # type: ignore[arg-type]  # the names above
+    write(logging.INFO, rest | embed(admin.publishing.settings.stack, time.time(), metrics), always=True)  # type: ignore[arg-type]  # the names above
     return {"status": "ok"} | rest | {_in_json(name): number for name, number in metrics.items()}
 
 

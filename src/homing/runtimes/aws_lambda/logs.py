@@ -83,9 +83,9 @@ def rate(response: Response) -> tuple[int, Metric | None]:
     return logging.INFO, "Refused"
 
 
-def write(level: int, fields: Mapping[str, object]) -> None:
-    """Log one line of fields that are known to hold no secret."""
-    if _log.isEnabledFor(level):
+def write(level: int, fields: Mapping[str, object], *, always: bool = False) -> None:
+    """Log one line of fields that are known to hold no secret; `always` does not ask which levels are wanted."""
+    if always or _log.isEnabledFor(level):
         # makeRecord, not log(): it spares the walk up the stack for a file name that nobody needs.
         _log.handle(_log.makeRecord(_log.name, level, "", 0, "", (), None, extra={_FIELDS: fields}))
 

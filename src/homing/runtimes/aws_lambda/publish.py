@@ -18,6 +18,7 @@ from homing.core.hosts import Host
 from homing.core.rows import MAX_ROWS
 from homing.runtimes.aws_lambda.logs import configure, write, write_crash
 from homing.runtimes.aws_lambda.metrics import embed
+from homing.runtimes.aws_lambda.timing import finish_by
 from homing.wiring.serverless import open_publisher
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from homing.core.rows import RowKey
     from homing.wiring.serverless import Publishing
 
-SPARE_SECONDS = 5.0
-"""Before Lambda ends the function, so that there is time to say how far it came."""
-LONGEST_SECONDS = 45.0
+LONGEST_SECONDS, SPARE_SECONDS = 55.0, 5.0
 
 log = logging.getLogger("homing.lambda")
 
@@ -51,7 +50,7 @@ def handler_of(publishing: Publishing) -> Callable[[object, object], dict[str, A
         woken: Woken = {}
         try:
             woken = parse_records(event)
-            publishing.publisher.finish_by = finish_by(context)
+            publishing.deadline.at = finish_by(context, LONGEST_SECONDS, SPARE_SECONDS)
             failed = _publish(publishing, woken)
         except StoreError as error:
             log.warning("%d rows wait: %s", len(woken), error)
@@ -81,13 +80,6 @@ def parse_records(event: object) -> Woken:
         if is_pending:
             woken[key] = sequence_number
     return woken
-
-
-def finish_by(context: object, longest: float = LONGEST_SECONDS) -> float:
-    """Return when all calls have to be over, in seconds since 1970."""
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    left = remaining() / 1000 - SPARE_SECONDS if callable(remaining) else longest
-    return time.time() + max(1.0, min(longest, left))
 
 
 def load_pending(store: Store, keys: Sequence[RowKey]) -> list[Host]:

@@ -14,7 +14,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from homing.aws.errors import AwsError, ServiceError
+from homing.aws.errors import AwsError, NoAnswer, ServiceError
 from homing.core.credentials import SECRET_RANDOM_BYTES, new_secret
 from homing.core.errors import HomingError, InvalidInput, InvalidName, Refused
 from homing.core.names import Name, parse_name
@@ -33,8 +33,8 @@ EXAMPLE = "example-record"
 """The label of awslabs' example rows. Ours are locked until somebody wants them."""
 
 _ATTEMPTS = 4
-_ROLE_ATTEMPTS, _ROLE_WAIT = 8, 5.0
-"""How often, and with how many seconds between, rights are waited for."""
+_ATTEMPTS_AT_ALL, _WAIT = 8, 5.0
+"""How often, and with how many seconds between, what passes is waited for."""
 _NO_RIGHTS = frozenset({"AccessDenied", "AccessDeniedException", "UnrecognizedClientException", "InvalidClientTokenId"})
 _TIMEOUT = 10.0
 _MAX_REASON = 400
@@ -125,30 +125,32 @@ class Setup:
         return found
 
 
-def wait_for_role(
+def carry_out_patiently(
     carry_out: Callable[[Mapping[str, Any]], dict[str, str]],
     request: Mapping[str, Any],
     sleep: Callable[[float], None],
 ) -> dict[str, str]:
-    """Carry out a request, again while AWS refuses the rights of a role that this very stack has just made.
+    """Carry out a request, again while it fails for what passes: a stack is not to be rolled back for that.
 
-    "Changes that I make are not always immediately visible", IAM User Guide. Raises HomingError.
+    AWS refuses the rights of a role that this very stack has just made ("Changes that I make are not always immediately
+    visible", IAM User Guide), and Route 53 asks a whole account to go slower. Raises HomingError.
     """
-    for _ in range(_ROLE_ATTEMPTS):
+    for _ in range(_ATTEMPTS_AT_ALL):
         try:
             return carry_out(request)
         except HomingError as error:
-            if not _is_about_rights(error):
+            if not _is_passing(error):
                 raise
-            log.info("waiting for the rights of a new role: %s", error)
-            sleep(_ROLE_WAIT)
+            log.info("set-up is tried again: %s", error)
+            sleep(_WAIT)
     return carry_out(request)
 
 
-def _is_about_rights(error: BaseException) -> bool:
-    cause = error.__cause__
-    code = error.code if isinstance(error, ServiceError) else cause.code if isinstance(cause, ServiceError) else ""
-    return code in _NO_RIGHTS
+def _is_passing(error: BaseException) -> bool:
+    aws = error if isinstance(error, AwsError) else error.__cause__
+    if isinstance(aws, ServiceError):
+        return aws.code in _NO_RIGHTS or aws.is_throttling or aws.may_have_happened
+    return isinstance(aws, NoAnswer)
 
 
 def answer(

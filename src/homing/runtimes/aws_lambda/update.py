@@ -16,6 +16,7 @@ from homing.protocols.http import Request, Response
 from homing.runtimes.aws_lambda.answers import apologise, refuse, render
 from homing.runtimes.aws_lambda.events import Unusable, parse
 from homing.runtimes.aws_lambda.logs import AccessLog, configure, write_crash
+from homing.runtimes.aws_lambda.timing import finish_by
 from homing.wiring.serverless import open_update
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from homing.runtimes.aws_lambda.events import Event
     from homing.wiring.serverless import Update
+
+LONGEST_SECONDS, SPARE_SECONDS = 9.0, 1.0
 
 
 def make_handler(environment: Mapping[str, str] = os.environ) -> Callable[[object, object], dict[str, Any]]:
@@ -36,9 +39,10 @@ def handler_of(update: Update) -> Callable[[object, object], dict[str, Any]]:
     """Return a function of event and context, which never raises."""
     access_log = AccessLog(update.settings.stack)
 
-    def handler(event: object, context: object = None) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    def handler(event: object, context: object = None) -> dict[str, Any]:
         try:
             began = time.monotonic()
+            update.deadline.at = finish_by(context, LONGEST_SECONDS, SPARE_SECONDS)
             asked = parse(event, update.settings.origin_secret)
             response = _answer(update, asked)
             _log(access_log, asked, response, time.monotonic() - began)
