@@ -55,6 +55,11 @@ class ServerlessSettings:
         """Zone names by id, which is what ddupdate clients call a zone."""
         return {zone_id: name for name, zone_id in self.zones.items()}
 
+    @property
+    def reserved_names(self) -> frozenset[Name]:
+        """Names that no host may have, and no role of the stack may change: the zones' own and the endpoint's."""
+        return frozenset((*self.zones, *((self.endpoint_name,) if self.endpoint_name else ())))
+
 
 def parse_settings(environment: Mapping[str, str]) -> ServerlessSettings:
     """Read the environment of a function. Raises InvalidSettings with every problem at once."""

@@ -98,9 +98,9 @@ class SteppedStore(MemoryStore):
     def submit(self, commit: Commit) -> Future[None]:
         return super().submit(commit)  # by way of `commit`
 
-    def find_pending(self, limit: int) -> Sequence[Host]:
+    def find_pending(self, limit: int, is_wanted: Callable[[Host], bool] = lambda _: True) -> Sequence[Host]:
         self._scheduler.step(0.01)
-        return super().find_pending(limit)
+        return super().find_pending(limit, is_wanted)
 
 
 class Wire:

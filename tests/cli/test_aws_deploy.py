@@ -78,7 +78,7 @@ def test_one_step_ends_with_the_endpoint_the_name_servers_and_the_first_host() -
     done = run("home.example")
     assert done.exit_code == 0, done.output
     for words in ("https://abc.lambda-url.eu-central-1.on.aws\n", "ns-1.awsdns-01.com", "ns-2.awsdns-02.net",
-                  "homing host add cam.home.example --stack homing"):  # fmt: skip
+                  "homing host add cam.home.example --stack homing --region eu-central-1\n"):  # fmt: skip
         assert words in done.stdout
     for words in ("account 123456789012 in eu-central-1", "the zone home.example is made with the stack",
                   "made the bucket homing-123456789012-eu", "+ add     topic", "CREATE_COMPLETE"):  # fmt: skip
@@ -168,7 +168,7 @@ def describe(stubber: Stubber, status: str) -> None:
     stubber.add_response("describe_stacks", {"Stacks": [stack]})
 
 
-def change_set(stubber: Stubber, *changes: dict[str, str], failed: str = "") -> None:
+def change_set(stubber: Stubber, *changes: dict[str, Any], failed: str = "") -> None:
     for _ in range(2):
         describe(stubber, "CREATE_COMPLETE")
     names = ["codeBucket", "codeKey", "runtime"]
@@ -215,6 +215,30 @@ def test_what_would_be_replaced_is_asked_about_and_a_script_has_to_agree(stubbed
     assert isinstance(done.exception, Refused)
     assert "ddnsConfigTable would be replaced or removed; ddnsConfigTable holds data; --yes" in str(done.exception)
     assert "REPLACED" in done.stderr
+
+
+URL = {
+    "Action": "Modify", "LogicalResourceId": "updateUrl", "ResourceType": "AWS::Lambda::Url",
+    "Replacement": "Conditional",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("evaluation", "asked"), [("Dynamic", False), ("Static", True)])
+def test_what_only_refers_to_a_function_with_new_code_is_not_asked_about(
+    stubbed: Stubber, evaluation: str, asked: bool
+) -> None:
+    target = {"Attribute": "Properties", "Name": "TargetFunctionArn", "RequiresRecreation": "Always"}
+    change_set(stubbed, URL | {"Details": [{"Target": target, "Evaluation": evaluation}]})
+    if asked:
+        stubbed.add_response("delete_change_set", {})
+        assert "updateUrl would be replaced" in str(run().exception)
+        return
+    describe(stubbed, "CREATE_COMPLETE")
+    events(stubbed)
+    stubbed.add_response("execute_change_set", {})
+    events(stubbed, ("homing", "UPDATE_COMPLETE", ""))
+    describe(stubbed, "UPDATE_COMPLETE")
+    assert run().exit_code == 0
 
 
 def test_yes_agrees(stubbed: Stubber) -> None:

@@ -11,7 +11,7 @@ from local_aws.dynamodb import DynamoDbServer
 from local_aws.route53 import Route53Fake, Route53Server
 
 from homing.cli import cli
-from homing.core.errors import Refused
+from homing.core.errors import HomingError, Refused
 from homing.stack.stacks import Stack
 from homing.wiring import stack_desk
 
@@ -224,3 +224,13 @@ def test_a_command_works_on_one_store(arguments: tuple[str, ...]) -> None:
 def test_a_stack_that_tells_no_zone_is_refused(parameters: dict[str, str]) -> None:
     parameters["additionalZoneNames"] = ""
     assert "cannot be worked on" in refused(parameters, "host", "list")
+
+
+def test_a_table_that_outlived_its_stack_is_exported_by_its_name(parameters: dict[str, str]) -> None:
+    ok(parameters, "host", "add", NAME, "--comment", "kept")
+    table = ("--table", f"{parameters['_stack']}-config", "--region", "eu-central-1")
+    done = CliRunner().invoke(cli, ["export", *table])
+    assert done.exit_code == 0, done.output
+    assert [row["comment"] for row in json.loads(done.stdout)["rows"]] == ["kept", "kept"]
+    assert CliRunner().invoke(cli, ["export", *table, "--stack", "other"]).exit_code == 2
+    assert isinstance(CliRunner().invoke(cli, ["export", "--table", "none", *table[2:]]).exception, HomingError)

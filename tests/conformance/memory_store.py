@@ -12,7 +12,7 @@ from homing.core.hosts import Host
 from homing.core.rows import ABSENT, Commit, Row, RowKey, from_attributes, key_of, to_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 
 class MemoryStore:
@@ -57,8 +57,8 @@ class MemoryStore:
     def find_group(self, shared_secret: str) -> Sequence[Host]:
         return [host for host in self._hosts() if host.shared_secret == shared_secret != "" and not host.is_removed]
 
-    def find_pending(self, limit: int) -> Sequence[Host]:
-        return [host for host in self._hosts() if host.pending][:limit]
+    def find_pending(self, limit: int, is_wanted: Callable[[Host], bool] = lambda _: True) -> Sequence[Host]:
+        return [host for host in self._hosts() if host.pending and is_wanted(host)][:limit]
 
     def scan(self) -> Iterator[Row]:
         for key, (version, text) in sorted(self._snapshot().items()):

@@ -191,6 +191,9 @@ class StoreContract:
         assert {host.hostname for host in store.find_pending(9)} == {f"p{number}.home.example." for number in range(3)}
         assert len(store.find_pending(2)) == 2
         assert not store.find_pending(0)
+        assert [host.hostname for host in store.find_pending(1, lambda host: "p2" in host.hostname)] == [
+            "p2.home.example."
+        ]
         for number in range(3):
             put(store, make_host(f"p{number}", desired=rrset, published=rrset, version=2))
         assert not store.find_pending(9)

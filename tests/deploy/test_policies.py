@@ -88,6 +88,12 @@ def test_nobody_may_make(what: str) -> None:
             assert not may(role, OTHERS[what], made), role
 
 
+def test_the_endpoints_name_is_kept_in_the_zone_above_its_own_too() -> None:
+    given = {"route53ZoneName": "dyn.example.com", "additionalZoneIds": "ZABOVE", "additionalZoneNames": "example.com"}
+    for record, allowed in (("cam.dyn.example.com", True), ("ddns.dyn.example.com", False)):
+        assert may("updateRole", batch(("CREATE", record, "A"), zone="ZABOVE"), stack(**given)) == allowed
+
+
 def test_without_a_name_of_its_own_the_endpoint_takes_none_away() -> None:
     assert may("updateRole", batch(("CREATE", "ddns.example.com", "A")), stack(apiCname=""))
 

@@ -96,10 +96,10 @@ def test_nothing_is_left_unrendered(stack: Rendered) -> None:
 # --- data, publishing, watching
 
 
-def test_what_holds_data_stays_when_the_stack_goes() -> None:
+def test_what_holds_data_stays_when_the_stack_goes_but_not_when_it_could_not_be_made() -> None:
     holding = ("AWS::DynamoDB::Table", "AWS::Route53::HostedZone")
     for one in (one for one in TEMPLATE["Resources"].values() if one["Type"] in holding):
-        assert (one["DeletionPolicy"], one["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        assert (one["DeletionPolicy"], one["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
 def test_the_table_can_be_restored_and_is_billed_as_asked(stack: Rendered, given: dict[str, str]) -> None:

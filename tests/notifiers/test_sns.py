@@ -63,6 +63,16 @@ def test_changes_are_told_only_where_they_are_asked_for() -> None:
     assert topic.messages[0][2].count("\n") == 3
 
 
+def test_zones_are_told_of_only_by_who_sees_them_all() -> None:
+    topic = Topic()
+    client: Any = topic
+    notifier = SnsNotifier(client, "arn", "home", tells_changes=True, tells_zones=False)
+    notifier.notify([FAILING, RECOVERED])
+    assert topic.messages == []
+    notifier.notify([FAILING, REJECTED, CHANGED])
+    assert [line.partition(":")[0] for line in topic.messages[0][2].splitlines()] == ["rejected", "changed"]
+
+
 def test_very_many_are_a_few_messages() -> None:
     topic = Topic()
     make(topic).notify([CHANGED] * 10_000)

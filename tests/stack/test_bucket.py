@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.stub import Stubber
@@ -51,6 +51,20 @@ def test_a_bucket_of_somebody_else_is_not_used(account: Account) -> None:
         stubber.add_client_error("head_bucket", "403", "Forbidden", 403)
         with pytest.raises(Refused, match=r"cannot be used \(403\): name another with --bucket"):
             ensure_bucket(account, NAME)
+
+
+def test_nothing_is_read_from_or_written_to_a_bucket_that_changed_hands(account: Account) -> None:
+    """Its name can be guessed: whoever has it later must not get our packages, nor hand us theirs."""
+    asked: list[dict[str, Any]] = []
+    account.client("s3").meta.events.register(
+        "before-parameter-build.s3", lambda params, model, **_: asked.append({"call": model.name} | params)
+    )
+    ensure_bucket(account, NAME)
+    upload(account, NAME, "packages/a.zip", b"zip")
+    renew(account, NAME, "packages/a.zip")
+    used = [one for one in asked if one["call"] in ("HeadBucket", "PutObject", "CopyObject")]
+    assert [one["ExpectedBucketOwner"] for one in used] == [NUMBER] * 3
+    assert used[-1]["ExpectedSourceBucketOwner"] == NUMBER
 
 
 def test_what_is_in_use_is_renewed_and_what_is_gone_is_not_missed(account: Account) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,8 @@ from homing.stack import deployment
 from homing.stack.change_set import discard, execute
 from homing.stack.deployment import Wanted, plan
 from homing.stack.package import Package
-from homing.stack.stacks import find_stack, get_stack, parse_stack_name
+from homing.stack.stacks import MAX_NAME, find_stack, get_stack, parse_stack_name
+from tests.house import PACKAGE
 from tests.stack.conftest import NUMBER, REGION
 
 if TYPE_CHECKING:
@@ -184,6 +186,7 @@ def describe(stack: str, status: str) -> dict[str, Any]:
         ("UPDATE_IN_PROGRESS", StoreUnavailable, "AWS is at work"),
         ("ROLLBACK_COMPLETE", Refused, "`homing aws delete --stack homing`"),
         ("ROLLBACK_FAILED", Refused, "nothing can be changed"),
+        ("UPDATE_ROLLBACK_FAILED", Refused, "continue-update-rollback"),
     ],
 )
 def test_a_stack_that_cannot_be_changed_says_what_to_do(
@@ -236,7 +239,34 @@ def test_a_stack_that_stands_is_never_deleted_with_a_change_set(account: Account
         planned(account, zone=ZONE)
 
 
-@pytest.mark.parametrize("name", ["", "1x", "my_stack", "a" * 65, "x;y"])
+@pytest.mark.parametrize("name", ["", "1x", "my_stack", "a" * 57, "x;y"])
 def test_what_is_no_stack_name_is_refused(name: str) -> None:
     with pytest.raises(Exception, match="no stack name"):
         parse_stack_name(name)
+
+
+def test_the_longest_stack_name_leaves_room_for_the_names_of_its_functions() -> None:
+    """A FunctionName has at most 64 characters."""
+    longest = parse_stack_name("a" * MAX_NAME)
+    names = re.findall(r"FunctionName: !Sub (\S+)", (PACKAGE / "stack" / "template.yaml").read_text(encoding="utf-8"))
+    assert max(len(name.replace("${AWS::StackName}", longest)) for name in names) == 64
+
+
+@pytest.mark.parametrize("name", ["route53ZoneName", "route53ZoneId", "codeBucket", "codeKey", "runtime"])
+def test_a_parameter_that_is_worked_out_here_cannot_be_given_past_it(account: Account, name: str) -> None:
+    """`--param runtime=` would be passed over in silence, and `--param route53ZoneId=` would move a stack's zone."""
+    with pytest.raises(Refused, match=f"{name} is set by"):
+        planned(account, zone=ZONE, parameters={name: "x"})
+
+
+def test_a_table_that_was_kept_is_told_of_at_once(account: Account) -> None:
+    account.client("dynamodb").create_table(
+        TableName="homing-config",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "hostname", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "hostname", "KeyType": "HASH"}],
+    )
+    with pytest.raises(Refused, match=r"homing-config is there, kept from an earlier stack.* another --stack"):
+        planned(account, zone=ZONE)
+    assert get_stack(account, "homing") is None
+    assert account.client("s3").list_buckets()["Buckets"] == []

@@ -92,3 +92,13 @@ def test_known_failures_say_what_to_do(reason: str, words: str) -> None:
 
 def test_unknown_ones_say_nothing() -> None:
     assert advice_for("something new") is None
+
+
+def test_whoever_stops_following_is_told_that_the_work_goes_on(account: Account, cloudformation: Any) -> None:
+    page(cloudformation, event(1, "CREATE_IN_PROGRESS"))
+
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(StoreUnavailable, match="goes on without us: `homing aws status`"):
+        list(follow(account, STACK, None, interrupt))

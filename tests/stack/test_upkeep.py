@@ -141,6 +141,17 @@ def test_what_holds_data_is_known_before_the_stack_goes(account: Account, stack:
     assert get_stack(account, "homing") is None
 
 
+def test_what_a_rollback_took_back_is_not_said_to_be_kept(account: Account, cloudformation: Any) -> None:
+    from datetime import UTC, datetime
+
+    gone = {
+        "LogicalResourceId": "ddnsConfigTable", "PhysicalResourceId": "homing-config", "ResourceStatus":
+        "DELETE_COMPLETE", "ResourceType": "AWS::DynamoDB::Table", "LastUpdatedTimestamp": datetime.now(UTC),
+    }  # fmt: skip
+    cloudformation.add_response("list_stack_resources", {"StackResourceSummaries": [gone]})
+    assert data_of(account, Stack("homing", "arn", "ROLLBACK_COMPLETE", "", {}, {})).table == ""
+
+
 def test_a_zone_that_was_there_before_is_not_the_stacks_own(account: Account) -> None:
     parameters = [{"ParameterKey": "route53ZoneId", "ParameterValue": "Z1"}]
     account.client("cloudformation").create_stack(StackName="homing", TemplateBody=TEMPLATE, Parameters=parameters)

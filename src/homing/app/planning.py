@@ -188,7 +188,10 @@ class Planner:
         after = changed + noted
         if len(after) > MAX_ROWS:
             return Plan(replace(answer, outcome=Outcome.MALFORMED, culprit=f"more than {MAX_ROWS} rows"))
-        fenced: list[RowKey] = [*authority.rests_on, *(decision.host.key for decision in decisions)]
+        if changed or _moves_signature(unchanged):
+            fenced: list[RowKey] = [*authority.rests_on, *(decision.host.key for decision in decisions)]
+        else:  # a note of when somebody last asked rests on nothing else, and is one write instead of a transaction
+            fenced = [host.key for host in noted]
         expects = {key: rows[key].version if key in rows else ABSENT for key in fenced}
         return Plan(answer, Commit(after, expects), changed, behind, authority)
 
@@ -201,6 +204,11 @@ class Planner:
         hosts = [host for name in names for host in hosts_of(name, rows) if authority.may_update(host)]
         newest = max((host.signed_at for host in hosts), default=0)
         return replace(self.answer(outcome, who=authority.who), signed_at=newest)
+
+
+def _moves_signature(decisions: Iterable[Decision]) -> bool:
+    """Tell whether a commit would make older signed requests stale: only their owner may do that."""
+    return any(d.after is not None and d.after.signed_at != d.host.signed_at for d in decisions)
 
 
 def _names_no_host(request: UpdateRequest) -> bool:

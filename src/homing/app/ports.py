@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from homing.core.values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from homing.core.hosts import Host
@@ -58,8 +58,8 @@ class Store(Protocol):
         """Return the hosts with this current secret that are not removed, in order of their keys. May lag a moment."""
         ...
 
-    def find_pending(self, limit: int) -> Sequence[Host]:
-        """Return at most `limit` hosts that are pending. May lag a moment."""
+    def find_pending(self, limit: int, is_wanted: Callable[[Host], bool] = ...) -> Sequence[Host]:
+        """Return at most `limit` pending hosts that are wanted; the others do not crowd them out. May lag a moment."""
         ...
 
     def scan(self) -> Iterator[Row]:

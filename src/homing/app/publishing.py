@@ -101,29 +101,47 @@ class Outbox:
         return progress
 
     def drain(self, limit: int = 10_000) -> int:
-        """Publish what is pending, except in zones that are backing off; return how many hosts were tried."""
-        hosts = [host for host in self._store.find_pending(limit) if self._is_due(host)]
+        """Publish what is pending, except in zones that are backing off; return how many hosts were tried.
+
+        What finds pending hosts may lag, and their rows are read again: an old one would be put into DNS for a moment.
+        """
+        found = self._store.find_pending(limit, self._is_due)
+        hosts = [host for host in self._marks.reload(found) if host.pending]
         self.publish(hosts)
         return len(hosts)
 
     def backlog_age(self) -> int:
         """Return for how many seconds the oldest pending host has waited; 0 if none does. Raises StoreError."""
         now = int(self._clock.now())
-        since = [host.removed_at or host.last_updated or now for host in self._store.find_pending(1_000)]
+        served = self._store.find_pending(1_000, lambda host: get_zone_of(host.hostname, self._zones) is not None)
+        since = [host.removed_at or host.last_updated or now for host in served]
         return max(0, now - min(since, default=now))
 
     def reconcile(self, *, repair: bool) -> Iterator[Difference]:
-        """Compare every host with DNS and yield what differs, repaired if `repair`. Raises PublishError, StoreError."""
+        """Compare every host with DNS and yield what differs, repaired if `repair`.
+
+        Raises StoreError; and PublishError for the first zone that failed, after all others.
+        """
         scanned = (row for row in self._store.scan() if isinstance(row, Host) and _is_ours(row))
+        failed: PublishError | None = None
         for zone, batch in self._by_zone(scanned):
-            # DNS first, and the row after it: a row that moved meanwhile has been published since.
-            held = self._publisher.read(zone, [host.key for host in batch])
-            suspects = [host for host in batch if held[host.key] != host.desired or host.rejected]
-            wrong = [row for row in self._marks.reload(suspects) if held[row.key] != row.desired or row.rejected]
-            for host in wrong:
-                yield Difference(host.key, host.desired, held[host.key], host.rejected or "")
-            if repair and wrong:
-                self._repair(zone, wrong, held)
+            try:
+                yield from self._reconcile(zone, batch, repair=repair)
+            except PublishError as error:
+                self._note_failure(zone, error)
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def _reconcile(self, zone: Name, batch: Sequence[Host], *, repair: bool) -> Iterator[Difference]:
+        """DNS is read first, and the row after it: a row that moved meanwhile has been published since."""
+        held = self._publisher.read(zone, [host.key for host in batch])
+        suspects = [host for host in batch if held[host.key] != host.desired or host.rejected]
+        wrong = [row for row in self._marks.reload(suspects) if held[row.key] != row.desired or row.rejected]
+        for host in wrong:
+            yield Difference(host.key, host.desired, held[host.key], host.rejected or "")
+        if repair and wrong:
+            self._repair(zone, wrong, held)
 
     def _repair(self, zone: Name, wrong: Sequence[Host], held: Held) -> None:
         """Swap to what the rows desire. A DNS that follows the store sees a row again when it is committed again."""
@@ -227,7 +245,7 @@ class Outbox:
 
     def _note_failure(self, zone: Name, error: PublishError) -> None:
         wait = self._patience.note_failure(zone, error)
-        log.warning("zone %s: not published, trying again in %.1f s: %s", zone, wait, error)
+        log.warning("zone %s: left pending, for %.1f s at least: %s", zone, wait, error)
         if self._patience.is_first_failure(zone):
             self._notices.failing(zone, error)
 

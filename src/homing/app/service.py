@@ -94,6 +94,8 @@ class Service:
 
     def begin(self, request: UpdateRequest, plan: Plan, attempts: int = ATTEMPTS) -> Answer | Committing:
         """Begin to commit what was planned; answer at once what needs no commit, or cannot have one."""
+        if plan.is_settled:
+            return plan.answer
         if plan.commit is None:
             return self._publish(plan)
         if attempts == ATTEMPTS and (wait := self._seconds_to_wait(plan.changed)):

@@ -134,7 +134,8 @@ def _left(deadline: float) -> float:
 
 def _render_head(method: str, target: str, headers: Mapping[str, str], length: int) -> bytes:
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    if not all(line.isascii() and line.isprintable() for line in lines) or " " in target:
+    whole = "".join(lines)
+    if not (whole.isascii() and whole.isprintable()) or " " in target:
         raise ValueError("a character that no head of a request may hold")  # never the line itself: it may be a secret
     lines += ["Accept-Encoding: identity", f"Content-Length: {length}", "User-Agent: homing", "\r\n"]
     return "\r\n".join(lines).encode("ascii")

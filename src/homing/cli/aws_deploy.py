@@ -56,18 +56,27 @@ def _parameters(_ctx: click.Context, _param: click.Parameter, values: tuple[str,
 @stack_options
 @click.option("--zone-id", metavar="ID", help="The zone by its id, where several have the name or it is private.")
 @click.option("--new-zone", is_flag=True, help="Make a zone even if there is one of this name.")
-@click.option("--endpoint", type=click.Choice(get_args(Endpoint)), help="What clients call.")
-@click.option("--publish-mode", type=click.Choice(get_args(Mode)), help="stream from some thousand hosts on.")
+@click.option("--endpoint", type=click.Choice(get_args(Endpoint)), help="What clients call. [default: functionUrl]")
+@click.option(
+    "--publish-mode", type=click.Choice(get_args(Mode)), help="stream from some thousand hosts on. [default: direct]"
+)
 @click.option("--alarm-email", metavar="ADDRESS", help="Who hears of alarms; AWS asks them to confirm.")
 @click.option("--tokens/--no-tokens", default=None, help="A valid ddupdate token makes its host.")
 @click.option(
-    "--param", "parameters", multiple=True, metavar="NAME=VALUE", callback=_parameters, help="Any template parameter."
+    "--param",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_parameters,
+    help="Any template parameter; a wrong name lists them.",
 )
 @click.option("--bucket", help="Where the package is uploaded to. [default: homing-ACCOUNT-REGION, made private]")
 @runtime_option
 @bytecode_option
 @click.option("--dry-run", is_flag=True, help="Show what would change and what it costs, and change nothing.")
-@click.option("--hosts", type=click.IntRange(1, 100_000_000), default=100, help="For the cost in a dry run.")
+@click.option(
+    "--hosts", type=click.IntRange(1, 100_000_000), default=100, help="For the cost in a dry run. [default: 100]"
+)
 @click.option("--yes", is_flag=True, help="Do not ask before something is replaced or removed.")
 @json_option
 def deploy(
@@ -112,7 +121,8 @@ def deploy(
     else:
         _ask(account, change_set, yes=yes)
         _carry_out(account, change_set)
-    _tell_result(find_stack(account, stack), changed=not change_set.is_empty, as_json=as_json)
+    where = "".join(f" --{name} {value}" for name, value in (("region", region), ("profile", profile)) if value)
+    _tell_result(find_stack(account, stack), where, changed=not change_set.is_empty, as_json=as_json)
 
 
 def _package(before: Stack | None, runtime: str | None, bytecode: bool | None) -> Package:
@@ -196,7 +206,8 @@ def _tell_dry_run(change_set: ChangeSet, hosts: int, parameters: dict[str, str],
     echo_costs(load, found)
 
 
-def _tell_result(stack: Stack, *, changed: bool, as_json: bool) -> None:
+def _tell_result(stack: Stack, where: str, *, changed: bool, as_json: bool) -> None:
+    """`where` are the flags that every later command needs too."""
     zone = stack.outputs.get("route53ZoneName", stack.parameters.get("route53ZoneName", "")).rstrip(".")
     servers = stack.outputs.get("DNSZoneNameServers", "").split()
     if as_json:
@@ -211,7 +222,7 @@ def _tell_result(stack: Stack, *, changed: bool, as_json: bool) -> None:
             f"Its zone {zone} is a new one. Where {zone} was registered, or in the zone above it, set its NS to\n"
         )
         click.echo("".join(f"  {one}\n" for one in servers))
-    click.echo(f"The first host:\n\n  homing host add cam.{zone} --stack {stack.name}")
+    click.echo(f"The first host:\n\n  homing host add cam.{zone} --stack {stack.name}{where}")
 
 
 def _say(text: str) -> None:

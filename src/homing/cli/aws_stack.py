@@ -144,8 +144,11 @@ def _echo_lines(lines: Iterable[Line], *, as_json: bool) -> None:
 def delete(stack: str, region: str | None, profile: str | None, with_data: bool, yes: bool, as_json: bool) -> None:
     """Take the stack down. Its table, and the zone that it made, stay unless --with-data is given.
 
+    A later stack cannot take over a table that was kept: `homing export --table` reads it, for `homing import`.
+
     \b
     Example:
+      (umask 077; homing export --stack homing > homing.json)
       homing aws delete --stack homing
     """
     account = open_account(region, profile)

@@ -63,7 +63,7 @@ def store_options(command: F) -> F:
     @wraps(command)
     def placed(*arguments: Any, **given: Any) -> Any:
         place = Place(**{name: given.pop(name) for name in Place.__dataclass_fields__})
-        if place.stack is None and (place.region or place.profile):
+        if place.stack is None and given.get("table") is None and (place.region or place.profile):
             raise click.UsageError("--region and --profile go with --stack")
         if place.stack is not None and (place.config or place.database):
             raise click.UsageError("--stack is another store than that of --config and --database")

@@ -19,6 +19,7 @@ from homing.formats.imported import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from homing.app.ports import Store
     from homing.cli.options import Place
     from homing.core.records import RRset
     from homing.core.rows import Row
@@ -99,21 +100,35 @@ def _tell_import(
 
 
 @click.command()
+@click.option("--table", metavar="NAME", help="Read this DynamoDB table, such as one that outlived its stack.")
 @store_options
-def export(place: Place) -> None:
+def export(table: str | None, place: Place) -> None:
     """Write every row to standard output as JSON that `homing import` reads. Secrets are in it.
 
     \b
     Example:
       (umask 077; homing export > homing.json)
+      (umask 077; homing export --table homing-config > homing.json)
     """
+    if table is None:
+        with desk(place) as opened:
+            _export(opened.store)
+        return
+    if place.stack or place.config or place.database:
+        raise click.UsageError("--table is another store than that of --stack, --config and --database")
+    from homing.wiring.stack_desk import open_table
+
+    with open_table(table, place.region, place.profile) as store:
+        _export(store)
+
+
+def _export(store: Store) -> None:
     from homing.formats.homing_json import render_export
 
-    with desk(place) as opened:
-        for piece in render_export(opened.store.scan()):
-            click.echo(piece, nl=False)
-        for line in opened.store.scan_damaged():
-            click.echo(f"warning: left out: {line}", err=True)
+    for piece in render_export(store.scan()):
+        click.echo(piece, nl=False)
+    for line in store.scan_damaged():
+        click.echo(f"warning: left out: {line}", err=True)
 
 
 @click.command()

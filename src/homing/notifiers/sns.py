@@ -27,15 +27,18 @@ log = logging.getLogger("homing.notifiers")
 class SnsNotifier:
     """Implements Notifier over one topic."""
 
-    def __init__(self, client: Sns, topic_arn: str, stack: str, *, tells_changes: bool) -> None:
+    def __init__(
+        self, client: Sns, topic_arn: str, stack: str, *, tells_changes: bool, tells_zones: bool = True
+    ) -> None:
+        """`tells_changes` of addresses; `tells_zones` of zones that fail and recover."""
         self._client = client
         self._topic_arn = topic_arn
         self._stack = stack
-        self._tells_changes = tells_changes
+        self._left_out = _left_out(tells_changes=tells_changes, tells_zones=tells_zones)
 
     def notify(self, notices: Sequence[Notice]) -> None:
         """Pass them on in as few messages as possible. Never raises: what cannot be passed on is logged."""
-        wanted = [notice for notice in notices if notice.kind != "changed" or self._tells_changes]
+        wanted = [notice for notice in notices if notice.kind not in self._left_out]
         told = 0
         try:
             for messages, part in enumerate(_parts(wanted)):
@@ -53,6 +56,10 @@ class SnsNotifier:
         if len(all_of_them) > MAX_MESSAGES * MAX_NOTICES:
             lines.append(f"({len(all_of_them)} in all; these messages show {MAX_MESSAGES * MAX_NOTICES} of them)")
         self._client.publish(self._topic_arn, _subject(self._stack, part), "\n".join(lines) + "\n")
+
+
+def _left_out(*, tells_changes: bool, tells_zones: bool) -> tuple[str, ...]:
+    return (() if tells_changes else ("changed",)) + (() if tells_zones else ("failing", "recovered"))
 
 
 def _parts(notices: Sequence[Notice]) -> Iterator[Sequence[Notice]]:

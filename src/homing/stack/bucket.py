@@ -73,6 +73,8 @@ def renew(account: Account, bucket: str, key: str) -> None:
             Key=key,
             CopySource={"Bucket": bucket, "Key": key},
             MetadataDirective="REPLACE",
+            ExpectedBucketOwner=account.id,
+            ExpectedSourceBucketOwner=account.id,
         )
     except CallFailed as error:
         if error.code not in _NOT_FOUND:

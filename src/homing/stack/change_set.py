@@ -154,5 +154,17 @@ def _change(told: Mapping[str, Any]) -> Change:
         told["Action"],
         told["LogicalResourceId"],
         told["ResourceType"],
-        told.get("Replacement") in ("True", "Conditional"),
+        told.get("Replacement") == "True" or (told.get("Replacement") == "Conditional" and _may_replace(told)),
     )
+
+
+def _may_replace(told: Mapping[str, Any]) -> bool:
+    """Tell whether a `Conditional` replacement has a reason of its own.
+
+    Whatever refers to a resource that changes, as each URL and permission does to a function with new code, is listed
+    as well, with `Dynamic` details. Those replace it only if the other one is replaced, which then says so itself.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChangeDetail.html
+    """
+    details = told.get("Details", [])
+    own = [one for one in details if one.get("Evaluation") != "Dynamic"]
+    return not details or any(one.get("Target", {}).get("RequiresRecreation") != "Never" for one in own)

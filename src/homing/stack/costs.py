@@ -32,7 +32,7 @@ HOSTS_PER_ZONE = 9_000
 """Below the 10,000 records that a zone holds at no extra price; one A record a host."""
 READ_UNITS: dict[Protocol, int] = {"hash": 1, "dyndns2": 3}
 """Consistent reads for a poll: one query of a host's families, or the account and two families with BatchGetItem."""
-WRITES_PER_CHANGE = 4
+WRITES_PER_CHANGE = 7
 """The commit and the note that it is published, and the entry that they put into the pending index and take out."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homing.core.errors import Refused, StoreUnavailable
+from homing.stack.account import CallFailed
 from homing.stack.bucket import bucket_name, ensure_bucket, renew, upload
 from homing.stack.change_set import ChangeSet, Template, create_change_set, parameters_of
 from homing.stack.stacks import get_stack
@@ -26,6 +27,14 @@ MAX_BODY = 51_200
 (docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
 ZONE_NAME, ZONE_ID = "route53ZoneName", "route53ZoneId"
 CODE_BUCKET, CODE_KEY, RUNTIME = "codeBucket", "codeKey", "runtime"
+_OWN = {
+    ZONE_NAME: "the argument ZONE",
+    ZONE_ID: "--zone-id",
+    CODE_BUCKET: "--bucket",
+    CODE_KEY: "the package itself",
+    RUNTIME: "--runtime",
+}
+"""Parameters that are worked out here, and what says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +68,12 @@ def plan(
 
     Raises Refused, and StoreUnavailable while AWS is at work on the stack.
     """
+    if given := [name for name in wanted.parameters if name in _OWN]:
+        raise Refused(f"the parameter {given[0]} is set by {_OWN[given[0]]}")
     stack = get_stack(account, wanted.stack)
     _check_state(wanted.stack, stack)
+    if stack is None or stack.is_empty:
+        _check_table(account, f"{wanted.stack}-config")
     parameters = dict(wanted.parameters) | _zone_parameters(account, wanted, stack, tell)
     bucket = wanted.bucket or (stack.parameters.get(CODE_BUCKET) if stack else None) or bucket_name(account)
     key = f"packages/{package.sha256}.zip"
@@ -89,9 +102,22 @@ def _check_state(name: str, stack: Stack | None) -> None:
         return
     if stack.is_busy:
         raise StoreUnavailable(f"AWS is at work on the stack {name} ({stack.status}): `homing aws status`, then again")
+    if stack.status == "UPDATE_ROLLBACK_FAILED":
+        what = f"`aws cloudformation continue-update-rollback --stack-name {name}` brings it back to where it was"
+    else:
+        what = f"`homing aws delete --stack {name}`, then deploy again"
+    raise Refused(f"the stack {name} is in {stack.status}, from which nothing can be changed: {what}")
+
+
+def _check_table(account: Account, table: str) -> None:
+    """Refuse at once what CloudFormation would refuse after minutes: it makes no table over one that was kept."""
+    try:
+        account.call("dynamodb", "describe_table", TableName=table)
+    except CallFailed:
+        return  # there is none; or whoever deploys may not look
     raise Refused(
-        f"the stack {name} is in {stack.status}, from which nothing can be changed:"
-        f" `homing aws delete --stack {name}` keeps its data; then deploy again"
+        f"the table {table} is there, kept from an earlier stack, and CloudFormation makes no other of its name:"
+        " deploy under another --stack NAME, or delete the table if nothing in it is needed"
     )
 
 

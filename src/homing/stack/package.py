@@ -37,8 +37,6 @@ _ENTRY = "from homing.runtimes.aws_lambda.{} import make_handler\n\nhandler = ma
 _HANDLERS = "homing.runtimes.aws_lambda."
 _TASK_ROOT = "/var/task/"
 """Where Lambda unpacks the zip."""
-_PROVIDED = ("boto3", "botocore")
-"""What Lambda's own runtime brings; the admin function alone uses it, for API Gateway's keys."""
 _DATA = {"homing.aws": ("homing/aws/amazon_roots.pem",)}
 """Files that a package reads beside its modules."""
 _RUNTIME = re.compile(r"python(3)\.([0-9]{1,2})")
@@ -93,7 +91,7 @@ def parse_runtime(text: str) -> tuple[int, int]:
 def collect_sources() -> dict[str, bytes]:
     """Return the sources and data files by their path in the zip, the three entry modules included."""
     roots = {"homing": Path(__file__).parents[1], "idna": _folder_of("idna")}
-    reached = find_reached(roots, [_HANDLERS + name for name in FUNCTIONS], _PROVIDED)
+    reached = find_reached(roots, [_HANDLERS + name for name in FUNCTIONS], ())  # not even the boto3 of the runtime
     files = {_path_in_zip(name, path): path.read_bytes() for name, path in reached.items()}
     for package, data in _DATA.items():
         if package in reached:

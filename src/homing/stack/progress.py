@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 2.0
 PATIENCE = 30
 """So many polls in a row may fail before it is given up to follow; the work itself goes on."""
+_GOES_ON = "{}; the work goes on without us: `homing aws status` tells how far it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def newest_event(account: Account, stack_id: str) -> str | None:
 def follow(account: Account, stack_id: str, after: str | None, sleep: Callable[[float], None]) -> Iterator[Event]:
     """Yield what happens after the event `after`, in order, until the stack has come to an end.
 
-    Raises StoreUnavailable when AWS has not answered for a minute.
+    Raises StoreUnavailable when AWS has not answered for a minute, or with Ctrl-C.
     """
     failures = 0
     while True:
@@ -65,16 +66,17 @@ def follow(account: Account, stack_id: str, after: str | None, sleep: Callable[[
         except StoreUnavailable:
             failures += 1
             if failures >= PATIENCE:
-                raise StoreUnavailable(
-                    "AWS does not answer any more; the work goes on without us: `homing aws status` tells how far it is"
-                ) from None
+                raise StoreUnavailable(_GOES_ON.format("AWS does not answer any more")) from None
             events = []
         for event in events:
             after = event.id
             yield event
             if event.is_end:
                 return
-        sleep(POLL_SECONDS)
+        try:
+            sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            raise StoreUnavailable(_GOES_ON.format("it is not followed any more")) from None
 
 
 def _events_after(account: Account, stack_id: str, after: str | None) -> list[Event]:
@@ -101,7 +103,7 @@ def _event(told: Mapping[str, Any]) -> Event:
 
 _QUOTA = "too few concurrent executions are left in this account to reserve any: --param updateConcurrency=-1"
 _RIGHT = "the credentials that deploy need this right; an administrator has it"
-_LEFT = "it is left from before, perhaps a table that was kept: deploy under another --stack NAME, or remove it"
+_LEFT = "it is left from before, or another stack's: deploy under another --stack NAME, or remove it"
 _ADVICE = {
     "already exists": _LEFT,
     "ReservedConcurrentExecutions": _QUOTA,

@@ -28,7 +28,11 @@ class Data:
 
 def data_of(account: Account, stack: Stack) -> Data:
     """Look up what holds data, while the stack still knows."""
-    made = {one.type: one.physical_id for one in resources_of(account, stack.name) if one.physical_id}
+    made = {
+        one.type: one.physical_id
+        for one in resources_of(account, stack.name)
+        if one.physical_id and one.status != "DELETE_COMPLETE"  # what a rollback has taken back
+    }
     own_zone = made.get("AWS::Route53::HostedZone", "") if not stack.parameters.get(ZONE_ID) else ""
     return Data(made.get("AWS::DynamoDB::Table", ""), own_zone.removeprefix("/hostedzone/"))
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from homing.stack.account import Account
 
 DEFAULT_NAME = "homing"
-_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,63}")
-"""The table, functions and alarms are named after it, hence shorter than CloudFormation's 128."""
+MAX_NAME = 56
+"""Shorter than CloudFormation's 128: Lambda takes 64 characters, and a function is named `<stack>-publish`
+(docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html)."""
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,10 @@ class Resource:
 
 def parse_stack_name(text: str) -> str:
     """Return a stack name. Raises InvalidInput."""
-    if not _NAME.fullmatch(text):
-        raise InvalidInput(f"{text[:40]!r} is no stack name: letters, digits and '-', a letter first, at most 64")
+    if len(text) > MAX_NAME or not _NAME.fullmatch(text):
+        raise InvalidInput(
+            f"{text[:40]!r} is no stack name: letters, digits and '-', a letter first, at most {MAX_NAME}"
+        )
     return text
 
 

@@ -24,7 +24,7 @@ from homing.stores.dynamodb_table import MAX_KEYS, NoIndex, Table
 from homing.stores.dynamodb_writes import check_commit, checked_keys, to_transaction, to_update, to_write, written_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from homing.app.ports import Entropy
@@ -85,7 +85,7 @@ class DynamoStore:
             raise to_store_error(self._name, error) from error
         self._held.forget(*commit.deletes)
         for row, write in zip(commit.puts, writes, strict=True):
-            self._held.put(write.key, Held(write.after(), row, is_read=False))
+            self._held.put(write.key, Held(write.after(), row, write.wanted))
 
     def submit(self, commit: Commit) -> Future[None]:
         """Commit at once, and return how that ended: on AWS there is no other thread to leave it to."""
@@ -113,13 +113,13 @@ class DynamoStore:
         hosts = [row for row in rows if isinstance(row, Host) and not row.is_removed]
         return sorted((host for host in hosts if is_same_secret(host.shared_secret, shared_secret)), key=key_of)
 
-    def find_pending(self, limit: int) -> Sequence[Host]:
-        """Return at most `limit` pending hosts. Rows that cannot be read do not crowd out the others."""
+    def find_pending(self, limit: int, is_wanted: Callable[[Host], bool] = lambda _: True) -> Sequence[Host]:
+        """Return at most `limit` pending hosts that are wanted; others and unreadable rows do not crowd them out."""
         self._table.check_open()
         hosts: list[Host] = []
         for item in self._pending_items(min(limit, PAGE_ROWS)) if limit > 0 else ():
             row = self._read(item, may_lag=True)
-            if isinstance(row, Host) and row.pending:
+            if isinstance(row, Host) and row.pending and is_wanted(row):
                 hosts.append(row)
             if len(hosts) >= limit:
                 break
@@ -188,7 +188,7 @@ class DynamoStore:
         if key == SETUP_ROW:
             return None
         held = self._held.get(key)
-        if held is not None and held.is_read and held.item == item:
+        if held is not None and held.spelt is None and held.item == item:
             return held.row
         try:
             row = from_item(item)

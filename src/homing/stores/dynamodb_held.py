@@ -16,11 +16,12 @@ MAX_HELD = 1_000
 
 @frozen
 class Held:
-    """An item, and the row that it was read as; or written from, when nobody has read it since."""
+    """An item, and the row that it was read as; or written from, where nobody has read it since."""
 
     item: Item = field(repr=False)
     row: Row
-    is_read: bool = True
+    spelt: Item | None = field(default=None, repr=False)
+    """What was written, as Homing spells it; None for an item that was read."""
 
 
 class HeldItems:

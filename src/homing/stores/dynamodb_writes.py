@@ -32,6 +32,8 @@ class RowWrite:
 
     key: RowKey
     expected: int
+    wanted: Item = field(repr=False)
+    """All attributes of the row but its key and version."""
     sets: Mapping[str, AttributeValue] = field(repr=False)
     removes: tuple[str, ...]
     before: Item | None = field(repr=False)
@@ -90,7 +92,7 @@ def to_write(row: Row, held: Held | None) -> RowWrite:
     sets = {name: value for name, value in wanted.items() if known.get(name) != value}
     removes = tuple(name for name in known if name not in wanted)
     sets = {VERSION: {"N": str(row.version)}} | sets
-    return RowWrite(key_of(row), row.version - 1, sets, removes, held.item if held else None)
+    return RowWrite(key_of(row), row.version - 1, wanted, sets, removes, held.item if held else None)
 
 
 def _known_attributes(held: Held, wanted: Item) -> Item:
@@ -98,7 +100,7 @@ def _known_attributes(held: Held, wanted: Item) -> Item:
 
     What is told twice, for indexes and people, is compared as it stands, so that every commit also sets it right.
     """
-    known = to_item(held.row)
+    known = to_item(held.row) if held.spelt is None else held.spelt
     if not isinstance(held.row, Host):
         return known
     told = {"pending"} | ({"ip_address"} & (known.keys() | wanted.keys()))

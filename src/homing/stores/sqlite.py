@@ -90,9 +90,9 @@ class SqliteStore:
         rows = map(get_row, self._read(_GROUP, (shared_secret,)))
         return [row for row in rows if isinstance(row, Host) and not row.is_removed]
 
-    def find_pending(self, limit: int) -> Sequence[Host]:
-        """Return at most `limit` pending hosts, those that have waited longest first."""
-        return self._try(lambda connection: _take_hosts(connection.execute(_PENDING), limit))
+    def find_pending(self, limit: int, is_wanted: Callable[[Host], bool] = lambda _: True) -> Sequence[Host]:
+        """Return at most `limit` pending hosts that are wanted, those that have waited longest first."""
+        return self._try(lambda connection: _take_hosts(connection.execute(_PENDING), limit, is_wanted))
 
     def scan(self) -> Iterator[Row]:
         """Yield every row, in order of keys."""
@@ -225,12 +225,12 @@ class SqliteStore:
         return connection
 
 
-def _take_hosts(rows: sqlite3.Cursor, limit: int) -> list[Host]:
-    """Read until there are enough: rows that cannot be read must not crowd out the others."""
+def _take_hosts(rows: sqlite3.Cursor, limit: int, is_wanted: Callable[[Host], bool]) -> list[Host]:
+    """Read until there are enough: rows that cannot be read, or are not wanted, must not crowd out the others."""
     hosts: list[Host] = []
     with closing(rows):
         for columns in rows if limit > 0 else ():
-            if isinstance(row := get_row(columns), Host):
+            if isinstance(row := get_row(columns), Host) and is_wanted(row):
                 hosts.append(row)
             if len(hosts) >= limit:
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ from homing.wiring.desk import Desk
 from homing.wiring.system import SystemClock, SystemEntropy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from homing.app.ports import Store
     from homing.core.names import Name
     from homing.core.records import RRsetKey
     from homing.publishers.route53 import Route53Publisher
@@ -56,6 +60,18 @@ def open_stack_desk(stack: str, region: str | None = None, profile: str | None =
     """Open the stack's table and zones with the operator's own credentials. Raises Refused or StoreUnavailable."""
     account = open_account(region, profile)
     return open_desk_of(account, find_stack(account, parse_stack_name(stack)))
+
+
+@contextmanager
+def open_table(name: str, region: str | None = None, profile: str | None = None) -> Iterator[Store]:
+    """Open a table by its name, without a stack: one that a deleted stack left, or one of awslabs. Raises Refused."""
+    from homing.stores.dynamodb import DynamoStore
+
+    dynamodb = _dynamodb(open_account(region, profile), SystemClock())
+    try:
+        yield DynamoStore(dynamodb, name, SystemEntropy())
+    finally:
+        dynamodb.close()
 
 
 def open_desk_of(account: Account, stack: Stack) -> Desk:
