@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homing.app.publishing import Outbox
+from homing.app.publishing import Outbox, Progress
 from homing.app.service import Service
 from homing.cli import main
 from homing.core.rows import key_of
@@ -120,7 +120,7 @@ def answer_first() -> None:
     put(SqliteStore, "submit", submit_and_forget)
     put(SqliteStore, "load", load_or_remember)
     put(RowTransaction, "finish", finish_late)
-    put(Outbox, "publish", lambda _self, _hosts: frozenset())
+    put(Outbox, "publish", lambda _self, _hosts: Progress())
 
 
 def commit_later() -> None:

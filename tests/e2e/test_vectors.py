@@ -21,6 +21,7 @@ from homing.core.credentials import hash_generated
 from homing.core.hosts import Host, RecordType
 from homing.core.names import Name
 from homing.core.rows import ABSENT, Commit, Row, key_of
+from homing.core.values import replace
 from homing.runtimes.server import FOLLOW_INTERVAL
 from homing.stores.sqlite import SqliteStore
 from homing.wiring.system import SystemClock
@@ -188,7 +189,7 @@ def _host(name: str, record_type: RecordType, secret: str, **policy: Any) -> Hos
 
 def _at(row: Row, version: int) -> Row:
     assert isinstance(row, Host | Account)
-    return type(row)(**{name: getattr(row, name) for name in row.__dataclass_fields__} | {"version": version})
+    return replace(row, version=version)
 
 
 def _password_of(vector: Mapping[str, Any]) -> str | None:
