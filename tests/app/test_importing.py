@@ -10,7 +10,7 @@ from homing.app.importing import Importer
 from homing.app.patience import BACKOFF_CAP
 from homing.core.accounts import TokenKey
 from homing.core.errors import Refused
-from homing.core.hosts import Host
+from homing.core.hosts import EXAMPLE_COMMENT, EXAMPLE_LABEL, Host
 from homing.core.names import Name
 from homing.core.outcomes import Outcome
 from homing.core.rows import key_of
@@ -156,6 +156,20 @@ def test_the_mark_of_a_removed_host_is_replaced(follows: bool) -> None:
     assert (host.is_removed, host.shared_secret, host.pending) == (False, OTHER_SECRET, False)
     assert host.signed_at == int(START * 1000)  # so that nothing signed before its removal is obeyed again
     assert world.shown() == "1.1.1.1"
+
+
+def test_an_untouched_example_of_a_new_stack_gives_way_and_one_that_was_taken_into_use_does_not() -> None:
+    name = Name(f"{EXAMPLE_LABEL}.{ZONE}")
+    ours = make_host(name, lock_record=True, comment=EXAMPLE_COMMENT, desired=None)
+    theirs = make_host(name, shared_secret=OTHER_SECRET, comment=EXAMPLE_COMMENT, lock_record=True)
+    world = make_world(ours)
+    assert importer(world).take([theirs]).added == (ours.key,)
+    assert world.host(name).shared_secret == OTHER_SECRET
+    assert importer(world).take([theirs]).present == (ours.key,)
+    for used in (replace(ours, lock_record=False), replace(ours, desired=ONE), replace(ours, comment="mine")):
+        world = make_world(used)
+        assert importer(world).take([theirs]).problems == (f"{name} A is here already, with other content",)
+        assert world.host(name).shared_secret == SECRET
 
 
 # --- in several commits, where a store takes no more at once

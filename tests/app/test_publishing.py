@@ -13,6 +13,7 @@ from homing.core.records import RRset, RRsetKey
 from homing.core.rows import Commit, key_of
 from tests.app.builders import (
     CAM,
+    NAS,
     OTHER_ZONE,
     SECRET,
     START,
@@ -230,6 +231,20 @@ def test_whatever_dns_held_before_is_adopted(held: RRset | None, published: RRse
     world = make_world(pending(published=published), pending(TV, TWO), publisher=publisher)
     world.outbox.drain()
     assert agree(world, publisher)
+
+
+def test_a_host_that_was_never_set_leaves_the_record_of_somebody_else_alone() -> None:
+    publisher = FlakyPublisher()
+    world = make_world(make_host(), make_host(NAS, removed_at=1, last_updated=1), publisher=publisher)
+    for name in (CAM, NAS):
+        publisher.set(world.host(name).key, ONE)
+    world.outbox.publish([world.host(CAM), world.host(NAS)])
+    assert publisher.calls == []
+    assert len(publisher.held) == 2
+    withdrawn = world.host(CAM).next(last_updated=1)  # it had an address once, which Homing took away
+    world.store.commit(Commit((withdrawn,), {withdrawn.key: withdrawn.version - 1}))
+    world.outbox.publish([world.host(CAM)])
+    assert publisher.held.get(world.host(CAM).key) is None
 
 
 def test_dns_is_read_first_and_then_the_row() -> None:

@@ -1,7 +1,8 @@
 """Taking rows over from another system: all of them or none.
 
 A row that is there already with the same content is left alone, so that an import can be repeated. One that is there
-with other content is a problem, and then nothing is taken: an import never changes what it did not make.
+with other content is a problem, and then nothing is taken: an import never changes what it did not make, but for the
+mark of a removed host, and the untouched example rows of a new stack, which every awslabs v2 table has too.
 """
 
 from __future__ import annotations
@@ -63,12 +64,12 @@ class Importer:
         present: list[RowKey] = []
         replaced: dict[RowKey, Row] = {}
         for row, old in self._beside_old(rows):
-            if old is None or (isinstance(old, Host) and old.is_removed):
+            if old is not None and _is_here(old, row):
+                present.append(key_of(row))
+            elif old is None or _gives_way(old):
                 fresh.append(self._as_committed(row, old))
                 if old is not None:
                     replaced[key_of(row)] = old
-            elif _content(old) == _content(row):
-                present.append(key_of(row))
             else:
                 problems.append(f"{_described(row)} is here already, with other content")
         if problems or dry_run:
@@ -124,15 +125,23 @@ class Importer:
             self._outbox.publish([row for row in fresh if isinstance(row, Host)])
 
     def _undo(self, done: Sequence[Row], replaced: Mapping[RowKey, Row]) -> None:
-        """Put back the marks that were replaced and take out the rest, but for what somebody has used since."""
+        """Put back what was replaced and take out the rest, but for what somebody has used since."""
         for row in done:
             key = key_of(row)
             with suppress(Conflict):
                 if key in replaced:
-                    mark = replace(replaced[key], version=row.version + 1)
-                    self._store.commit(Commit((mark,), {key: row.version}))
+                    old = replace(replaced[key], version=row.version + 1)
+                    self._store.commit(Commit((old,), {key: row.version}))
                 else:
                     self._store.commit(Commit((), {key: row.version}, deletes=(key,)))
+
+
+def _is_here(old: Row, row: Row) -> bool:
+    return not (isinstance(old, Host) and old.is_removed) and _content(old) == _content(row)
+
+
+def _gives_way(old: Row) -> bool:
+    return isinstance(old, Host) and (old.is_removed or old.is_untouched_example)
 
 
 def _described(row: Row) -> str:

@@ -82,12 +82,13 @@ class Outbox:
     def publish(self, hosts: Iterable[Host]) -> Progress:
         """Publish hosts that were committed, and tell how far that went. What fails stays pending.
 
-        A zone that DNS asked to leave alone for a while is left to `drain`. Never raises for what DNS or the store
+        A zone that DNS asked to leave alone for a while is left to `drain`. A host that was never set is left out: a
+        record of its name in a DNS of somebody else's is not ours to take away. Never raises for what DNS or the store
         does: the commit has been made, and the rest can be made up for.
         """
         progress = Progress()
         failing: set[Name] = set()
-        for zone, batch in self._by_zone(hosts):
+        for zone, batch in self._by_zone(hosts if self.follows_store else filter(_is_ours, hosts)):
             if zone in failing or self._patience.asked_to_wait(zone):
                 continue
             try:

@@ -99,7 +99,7 @@ def costs(
     echo_costs(load, ours)
     click.echo(f"\nThe design of awslabs v2 (REST API, two calls and a write for each poll): ${theirs.dollars:,.2f}")
     click.echo(f"Prices of {prices.REGION} on {prices.AS_OF}, free tiers taken off. DNS queries ($0.40 a million),")
-    click.echo("CloudFront and taxes are not in it.")
+    click.echo("CloudFront, alarms and taxes are not in it.")
 
 
 def describe_costs(found: Estimate) -> dict[str, Any]:

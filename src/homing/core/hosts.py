@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RecordType = Literal["A", "AAAA"]
 RECORD_TYPES: tuple[RecordType, ...] = ("A", "AAAA")
 
+EXAMPLE_LABEL, EXAMPLE_COMMENT = "example-record", "example record"
+"""Of the two rows that a new awslabs stack begins with. Those of ours are locked until somebody wants them."""
+
 MARK_SECONDS = 30 * 86_400
 """How long a removed host leaves its mark: nobody may take its name with an old token meanwhile."""
 
@@ -87,6 +90,12 @@ class Host:
     def is_removed(self) -> bool:
         """Whether only its mark is left."""
         return self.removed_at is not None
+
+    @property
+    def is_untouched_example(self) -> bool:
+        """Whether it is one of a new stack's example rows, of which nothing is promised."""
+        is_example = self.hostname.startswith(f"{EXAMPLE_LABEL}.") and self.comment == EXAMPLE_COMMENT
+        return is_example and self.lock_record and not (self.desired or self.published or self.last_updated)
 
     @property
     def ip_address(self) -> str | None:

@@ -22,6 +22,7 @@ from homing.runtimes.aws_lambda.update import handler_of
 from homing.web.routes import Access, Application
 from tests.app.builders import (
     CAM,
+    ONE,
     SECRET,
     TOKEN_KEY,
     ManualClock,
@@ -400,7 +401,7 @@ def test_where_dns_is_throttled_the_answer_comes_after_the_commit_and_the_host_w
 
 def test_the_outbox_is_made_with_the_first_change_and_once() -> None:
     made: list[object] = []
-    world = make_app_world(make_host(), publisher=FlakyPublisher())
+    world = make_app_world(make_host(desired=ONE), publisher=FlakyPublisher())
 
     def make() -> Outbox:
         made.append(world.outbox)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from homing.aws.errors import AwsError, NoAnswer, ServiceError
 from homing.core.credentials import SECRET_RANDOM_BYTES, new_secret
 from homing.core.errors import HomingError, InvalidInput, InvalidName, Refused
+from homing.core.hosts import EXAMPLE_COMMENT, EXAMPLE_LABEL
 from homing.core.names import Name, parse_name
 from homing.runtimes.aws_lambda.logs import write, write_crash
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 SETUP_KEY = {"hostname": {"S": "#setup"}, "record_type": {"S": "#secret"}}
 PHYSICAL_ID = "homing-setup"
-EXAMPLE = "example-record"
-"""The label of awslabs' example rows. Ours are locked until somebody wants them."""
 
 _ATTEMPTS = 4
 _ATTEMPTS_AT_ALL, _WAIT = 8, 5.0
@@ -92,7 +91,7 @@ class Setup:
         """Add the two rows of awslabs' own example, locked. In a table that was kept they may be there already."""
         try:
             self._open_administration().add_host(
-                Name(f"{EXAMPLE}.{_parse_zone(zone)}"), lock_record=True, comment="example record"
+                Name(f"{EXAMPLE_LABEL}.{_parse_zone(zone)}"), lock_record=True, comment=EXAMPLE_COMMENT
             )
         except Refused as error:
             log.info("no example rows: %s", error)
