@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from homing import settings
-from homing.cli import cli, reference
+from homing import agent_settings, client_settings, settings
+from homing.cli import cli, client_reference, reference
 from homing.core.outcomes import Answer, HostOutcome, Outcome, RRsetOutcome
 from homing.protocols import awslabs, ddupdate, dyndns2, signed
 from homing.protocols.http import Request, Response
@@ -39,6 +39,7 @@ WORDS_OF_OTHERS = {"ssl_ca_file"}
     [
         ("docs/reference/settings.md", reference.render_settings()),
         ("docs/reference/cli.md", reference.render_commands()),
+        ("docs/reference/client.md", client_reference.render_client()),
     ],
 )
 def test_the_reference_pages_are_what_the_code_makes(shown: str, made: str) -> None:
@@ -125,6 +126,8 @@ def test_names_with_underscores_are_names_of_the_code(one: Page) -> None:
 @pytest.mark.parametrize("one", WRITTEN, ids=IDS)
 def test_variables_of_the_environment_are_settings(one: Page) -> None:
     known = {f"HOMING_{setting.name.upper()}" for setting in fields(Settings)} | {"HOMING_CONFIG"}
+    known |= {f"HOMING_CLIENT_{name.upper()}" for name in client_settings.READERS}
+    known |= {f"HOMING_AGENT_{name.upper()}" for name in agent_settings.READERS}
     for name in re.findall(r"\bHOMING_[A-Z_]+\b", one.text):
         assert name.removesuffix("_FILE") in known, name
 

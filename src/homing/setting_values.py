@@ -6,13 +6,13 @@ Every reader raises InvalidInput with what was expected; lists are separated by 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homing.core.errors import InvalidInput
 from homing.core.names import Name, parse_name
+from homing.core.values import defaults_of, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ _DIGITS = re.compile(r" *[0-9]{1,12} *")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ZoneSettings:
     """A zone that is served: its name, and what stands in it besides hosts. Times are in seconds."""
 
@@ -162,7 +162,7 @@ def _zones_of_tables(tables: Sequence[dict[str, Any]]) -> tuple[ZoneSettings, ..
 
 
 def _zone_of_table(table: dict[str, Any]) -> ZoneSettings:
-    known = {entry.name for entry in fields(ZoneSettings)}
+    known = set(defaults_of(ZoneSettings))
     label = f"zone {str(table.get('name', 'without a name'))[:60]}"
     unknown = [key for key in table if key not in known]
     problems = [f"{label}: {key}: no such setting; there are {', '.join(sorted(known))}" for key in unknown]

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "homing.toml"
 PREFIX = "HOMING_"
+CLIENT_TABLE, AGENT_TABLE = "client", "agent"
+"""Tables of the same file that the server leaves to the client."""
 
 
 def _setting(default: Any, parse: Callable[[Any], Any], doc: str, *, is_secret: bool = False) -> Any:
@@ -228,7 +230,7 @@ def _read_secret(file: Path, origin: str, problems: list[str]) -> str:
 def _unknown(tables: Mapping[str, Any], origin: str) -> list[str]:
     """A misspelt setting that is silently ignored would be found at three in the morning."""
     secrets = {setting.name + "_file" for setting in fields(Settings) if setting.metadata["is_secret"]}
-    known = {setting.name for setting in fields(Settings)} | secrets
+    known = {setting.name for setting in fields(Settings)} | secrets | {CLIENT_TABLE, AGENT_TABLE}
     problems = []
     for name in tables:
         if name not in known:

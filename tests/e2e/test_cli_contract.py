@@ -174,7 +174,7 @@ def test_jq_takes_the_json_of_every_verb(server: Server, name: str, tmp_path: Pa
 VERBS = (
     "demo", "serve", "host add", "host list", "host show", "host set", "host lock", "host unlock", "host rotate",
     "host remove", "account add", "account list", "account remove", "token", "import", "export", "backup", "reconcile",
-    "config show", "config check",
+    "config show", "config check", "ip", "update",
 )  # fmt: skip
 
 

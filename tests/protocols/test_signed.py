@@ -299,6 +299,9 @@ def test_a_group_never_shows_its_secret() -> None:
                 "record_type": "AAAA",
                 "mac_address": "00:11:22:aa:bb:cc",
                 "interface_identifier": "::1",
+                "address": None,
+                "allow_internal": False,
+                "locked": False,
             }
         ]
     }

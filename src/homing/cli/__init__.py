@@ -24,6 +24,10 @@ _COMMANDS = {
     "export": ("homing.cli.tables:export", "Write every row out, secrets included."),
     "backup": ("homing.cli.tables:backup", "Copy the store while the server runs."),
     "reconcile": ("homing.cli.tables:reconcile", "Compare the store with DNS, and repair."),
+    "ip": ("homing.cli.client:ip", "This machine's addresses, as the server sees them."),
+    "update": ("homing.cli.client:update", "Bring names up to date, once."),
+    "run": ("homing.cli.run:run", "Watch this machine's addresses and keep names right."),
+    "lan": ("homing.cli.lan:lan", "Names for the other machines on this network."),
     "aws": ("homing.cli.aws:aws", "The serverless stack on AWS."),
     "config": ("homing.cli.config:config", "Every setting, its value and where it came from."),
 }

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from homing import settings as settings_module
 from homing.cli.options import json_option, print_json, print_table
+from homing.client_loading import is_configured, load_client
+from homing.client_settings import DUCKDNS
 from homing.core.errors import InvalidSettings
 from homing.setting_values import ZoneSettings
 from homing.settings import Settings
+
+if TYPE_CHECKING:
+    from homing.client_settings import ClientSettings
 
 file_option = click.option("--config", "file", type=click.Path(path_type=Path), help="The settings file, homing.toml.")
 
@@ -54,22 +60,47 @@ def show(file: Path | None, as_json: bool) -> None:
 @file_option
 @json_option
 def check(file: Path | None, as_json: bool) -> None:
-    """Check that the settings can be used: the zones with their records, and the certificate."""
+    """Check that the settings can be used: the zones with their records, the certificate, and what a client would do.
+
+    Nothing is sent, and nobody is asked.
+    """
     problems: list[str] = []
-    loaded = None
+    loaded = client = None
     try:
         loaded = settings_module.load(file=file)
         _check_all(loaded.settings)
     except InvalidSettings as error:
-        if not as_json:
-            raise
         problems += error.problems
+    try:
+        client = load_client(file=file) if is_configured(os.environ, file) else None
+    except InvalidSettings as error:
+        problems += [problem for problem in error.problems if problem not in problems]
+    accounts = [_describe_account(account) for account in client.accounts] if client else []
     if as_json:
-        print_json({"file": str(loaded.file) if loaded and loaded.file else None, "problems": problems})
+        where = str(loaded.file) if loaded and loaded.file else None
+        print_json({"file": where, "problems": problems, "client": accounts})
         sys.exit(1 if problems else 0)
+    if problems:
+        raise InvalidSettings(problems)
     assert loaded is not None
     zones = ", ".join(zone.name.rstrip(".") for zone in loaded.settings.zones) or "those that the store serves"
     click.echo(f"{loaded.file or 'the defaults, without a homing.toml'}: good; zones: {zones}")
+    for account in accounts:
+        where = f"at {account['server']} by {account['protocol']}, {account['ipv4']} and {account['ipv6']}"
+        click.echo(f"client: would set {', '.join(account['names'])} {where}")
+    for warning in client.warnings if client else ():
+        click.echo(f"homing: {warning}", err=True)
+
+
+def _describe_account(account: ClientSettings) -> dict[str, Any]:
+    """Return what would be done, without doing it."""
+    return {
+        "server": account.server or DUCKDNS,
+        "protocol": account.protocol,
+        "names": list(account.names),
+        "ipv4": f"IPv4 from {account.source(4)}" if account.source(4).kind != "none" else "no IPv4",
+        "ipv6": f"IPv6 from {account.source(6)}" if account.source(6).kind != "none" else "no IPv6",
+    }
 
 
 def _check_all(settings: Settings) -> None:

@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 import sys
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,9 @@ import click
 
 from homing import setting_values
 from homing.cli import cli
+from homing.cli.client_reference import render_client
 from homing.cli.serve import serve
+from homing.core.values import MISSING, defaults_of
 from homing.setting_values import ZoneSettings
 from homing.settings import FILE_NAME, PREFIX, Settings
 
@@ -107,11 +109,12 @@ def render_commands() -> str:
 
 
 def write_pages(docs: Path) -> None:
-    """Write both pages below a folder of docs."""
+    """Write the pages below a folder of docs."""
     folder = docs / "reference"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.md").write_text(render_settings(), encoding="utf-8")
     (folder / "cli.md").write_text(render_commands(), encoding="utf-8")
+    (folder / "client.md").write_text(render_client(), encoding="utf-8")
 
 
 def _default(value: Any) -> str:
@@ -133,11 +136,9 @@ def _entry(value: Any) -> str:
 
 def _zone_rows() -> Iterator[str]:
     meanings = _ZONE_MEANINGS | dict(_attribute_docs(ZoneSettings.__name__))
-    for setting in fields(ZoneSettings):
-        default = _ZONE_DEFAULTS.get(setting.name) or (
-            "needed" if setting.default is MISSING else _default(setting.default)
-        )
-        yield f"| `{setting.name}` | {default} | {' '.join(meanings[setting.name].split())} |"
+    for name, value in defaults_of(ZoneSettings).items():
+        default = _ZONE_DEFAULTS.get(name) or ("needed" if value is MISSING else _default(value))
+        yield f"| `{name}` | {default} | {' '.join(meanings[name].split())} |"
 
 
 def _attribute_docs(class_name: str) -> Iterator[tuple[str, str]]:

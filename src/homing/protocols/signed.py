@@ -89,13 +89,16 @@ def render(answer: Answer) -> Response:
 
 
 def render_hosts(answer: Answer) -> Response:
-    """Answer the group."""
+    """Answer the group, with what its members need to know so that they ask for nothing that is refused."""
     hosts = [
         {
             "hostname": host.hostname,
             "record_type": host.record_type,
             "mac_address": host.mac_address,
             "interface_identifier": host.interface_identifier,
+            "address": host.ip_address,
+            "allow_internal": host.allow_internal,
+            "locked": host.lock_record,
         }
         for host in answer.group
     ]

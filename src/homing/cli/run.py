@@ -1,0 +1,62 @@
+"""homing run: the agent, which sees addresses change and keeps names right, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from homing.client_settings import PROTOCOLS
+from homing.runtimes.agent_log import LEVELS, Level
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--server", help="The server's URL.")
+@click.option("--protocol", type=click.Choice(PROTOCOLS), help="How the server is spoken to: signed if unset.")
+@click.option("--secret-file", type=click.Path(path_type=Path), help="A file with the secret, password or token.")
+@click.option("--username", help="dyndns2: the user, if it is not the name itself.")
+@click.option("--interface", "of_interface", help="Take the addresses of this interface.")
+@click.option("--ipv4-only", is_flag=True, help="Leave IPv6 alone.")
+@click.option("--ipv6-only", is_flag=True, help="Leave IPv4 alone.")
+@click.option("--allow-internal", is_flag=True, help="Take an address that is not global too.")
+@click.option("--ca-file", type=click.Path(path_type=Path), help="Certificates (PEM) that are trusted too.")
+@click.option("--dns-server", help="Whom to ask what DNS shows: ADDRESS or ADDRESS:PORT.")
+@click.option("--interval", help="Between two looks where nothing tells of a change: 300, 5m.")
+@click.option("--state-file", type=click.Path(path_type=Path), help="Where it keeps what it knows.")
+@click.option("--ping-url", help="Fetched while all is well, and with /fail behind it when something is not.")
+@click.option("--on-change", help="A command to run after a name has got another address.")
+@click.option("--on-failure", help="A command to run when a name cannot be kept right.")
+@click.option("--on-recovery", help="A command to run when all names are right again.")
+@click.option("--config", type=click.Path(path_type=Path), help="The settings file, homing.toml.")
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is logged.")
+def run(config: Path | None, log_level: Level, **given: Any) -> None:
+    """Watch this machine's addresses and keep names right, until SIGTERM.
+
+    SIGHUP reads the settings again, SIGUSR1 updates at once. Names, server and secret come from [client] of
+    homing.toml, HOMING_CLIENT_... or these options; hooks and the ping URL from [agent], HOMING_AGENT_... likewise.
+
+    \b
+    Example:
+      homing run cam.home.example --server https://ddns.example.com --secret-file cam.secret
+      homing run --config /etc/homing/homing.toml
+    """
+    from homing.agent_settings import READERS, default_state_file, load_agent
+    from homing.client_loading import load_client
+    from homing.runtimes.agent_accounts import Orders
+    from homing.runtimes.agent_process import become_agent
+
+    flags = {name: value for name, value in given.items() if name not in READERS}
+    if interface := flags.pop("of_interface", None):
+        flags |= {"ipv4": f"interface:{interface}", "ipv6": f"interface:{interface}"}
+    loaded = load_client(flags, file=config)
+    for warning in loaded.warnings:
+        click.echo(f"homing: {warning}", err=True)
+    agent = load_agent({name: given[name] for name in READERS if name in given}, file=config)
+    path = agent.state_file or default_state_file(os.environ)
+    for account in loaded.accounts:
+        click.echo(f"homing keeps {', '.join(account.names)} right at {account.server or account.protocol}", err=True)
+    become_agent(Orders(agent, loaded.accounts, path, log_level), sys.argv[1:])

@@ -1,0 +1,203 @@
+"""What the agent learns from a server's answer to a send, and from what DNS shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from homing.client.agent_turn import CHECK_WAITS, CLOCK_IS_SET, trusts_dns
+from homing.client.agent_values import Gate, Held
+from homing.client.waits import DAY, asked, refused, soon
+from homing.core.addresses import record_type_of
+from homing.core.values import replace
+
+if TYPE_CHECKING:
+    from homing.client.agent_turn import Turn
+    from homing.client.agent_values import Answered, Flight, NameState, Shown
+    from homing.core.addresses import Address
+
+TOLD_AFTER = 3
+"""So many failures in a row are one that the owner hears of."""
+WRONG_FIRST = 3600.0
+"""Seconds between sends while a server says yes and DNS shows something else; doubles up to a day."""
+
+
+def answered(turn: Turn, flight: Flight, answer: Answered) -> None:
+    """Take in what became of a send."""
+    one = turn.get(flight.name)
+    if one is None:
+        return
+    if answer.verdict in ("refused", "not-a-server") and flight.before is not None:
+        one = replace(one, held=flight.before.held, maybe=flight.before.maybe)  # nothing was done
+    if answer.verdict in ("updated", "unchanged"):
+        _accepted(turn, one, flight, answer)
+    elif answer.verdict == "refused":
+        _refused(turn, one, answer)
+    else:
+        _unanswered(turn, one, answer)
+
+
+def shown(turn: Turn, flight: Flight, answer: Shown) -> None:
+    """Take in what DNS shows."""
+    one = turn.get(flight.name)
+    if one is None:
+        return
+    if flight.purpose == "doubt":
+        _settle_doubt(turn, one, flight, answer)
+    else:
+        _check(turn, one, flight, answer)
+
+
+def _accepted(turn: Turn, one: NameState, flight: Flight, answer: Answered) -> None:
+    """Note that the server holds it, and see whether DNS shows it."""
+    turn.log("info", f"{one.name}: {answer.verdict}, {_shown(flight.addresses)}")
+    if answer.verdict == "updated" or _differs(one, flight.addresses):
+        turn.hook("change", _details(one, flight.addresses))
+    turn.put(
+        replace(
+            _holding(turn, one, flight.addresses),
+            is_doubtful=False,
+            is_forced=False,
+            stopped=None,
+            refusals=0,
+            checks=0,
+            check_at=turn.now + CHECK_WAITS[0],
+        )
+    )
+    turn.update(gate=Gate(until=turn.now))
+
+
+def _refused(turn: Turn, one: NameState, answer: Answered) -> None:
+    """Leave the name alone: for good, or until the owner has acted, or for a while."""
+    refusals = one.refusals + 1
+    wait = refused(refusals, turn.chance)
+    if answer.retry_after is not None:
+        wait = max(wait, asked(refusals, answer.retry_after, turn.chance))
+    plan = turn.state.plan
+    if answer.is_final and plan.final_wait is not None:
+        wait = max(wait, plan.final_wait * (1 + 0.1 * turn.chance))
+    stopped = answer.text or "refused" if answer.is_final else None
+    turn.put(
+        replace(one, refusals=refusals, hold_until=turn.now + wait, stopped=stopped, is_forced=False, is_doubtful=True)
+    )
+    turn.update(gate=Gate(until=turn.now))
+    again = "not before you have acted" if stopped and plan.final_wait is None else f"again in {wait:.0f} s"
+    turn.log_rarely(refusals, f"{one.name}: refused", (answer.text, again))
+    if answer.is_final or refusals >= TOLD_AFTER:
+        turn.fail(f"{one.name}: refused: {answer.text}", one.name)
+
+
+def _unanswered(turn: Turn, one: NameState, answer: Answered) -> None:
+    """Leave the server alone for a while; a send that may have arrived is looked for in DNS before the next."""
+    turn.put(replace(one, is_doubtful=True))
+    failures = turn.state.gate.failures + 1
+    is_asked = answer.verdict == "try-later" or answer.retry_after is not None
+    wait = asked(failures, answer.retry_after, turn.chance) if is_asked else soon(failures, turn.chance)
+    turn.update(gate=Gate(failures, turn.now + wait, is_asked))
+    if not turn.state.plan.looks_are_free:
+        turn.look_by(turn.now + wait)
+    turn.log_rarely(failures, f"{one.name}: {answer.verdict}", (answer.text, f"again in {wait:.0f} s"))
+    if failures >= TOLD_AFTER:
+        turn.fail(f"{one.name}: {answer.verdict}: {answer.text}", one.name)
+
+
+def _settle_doubt(turn: Turn, one: NameState, flight: Flight, answer: Shown) -> None:
+    """Believe DNS where it shows what is wanted; what it does not show is sent next."""
+    right = tuple(
+        address
+        for address in flight.addresses
+        if answer.addresses.get(record_type_of(address)) == frozenset({address})
+        and trusts_dns(turn.state, one, address, turn.now)
+    )
+    if _differs(one, right):
+        turn.hook("change", _details(one, right))
+    if right:
+        turn.log("info", f"{one.name}: DNS shows {_shown(right)} already")
+    is_whole = right == flight.addresses
+    turn.put(
+        replace(
+            _holding(turn, one, right),
+            is_doubtful=False,
+            is_shown=is_whole,
+            is_wrong=one.is_wrong and not is_whole,
+            check_at=turn.now + turn.state.plan.recheck,
+        )
+    )
+
+
+def _check(turn: Turn, one: NameState, flight: Flight, answer: Shown) -> None:
+    """See whether DNS shows what the server holds; what it does not show in time is not held any more."""
+    kinds = {record_type_of(address): address for address in flight.addresses}
+    if any(answer.addresses.get(kind) is None for kind in kinds):
+        turn.put(replace(one, checks=one.checks + 1, check_at=turn.now + _check_wait(turn, one)))
+        return
+    wrong = [kind for kind, address in kinds.items() if answer.addresses[kind] != frozenset({address})]
+    if not wrong:
+        _confirmed(turn, one, flight.addresses)
+    elif any(kind in one.held and turn.now < one.held[kind].since + turn.state.plan.grace for kind in wrong):
+        turn.put(replace(one, checks=one.checks + 1, check_at=turn.now + _check_wait(turn, one)))
+    else:
+        told = {kind: answer.addresses[kind] or frozenset() for kind in wrong}
+        text = ", ".join(f"{_shown(told[kind]) or 'no ' + kind} instead of {kinds[kind]}" for kind in wrong)
+        _not_shown(turn, one, frozenset(wrong), text)
+
+
+def _confirmed(turn: Turn, one: NameState, addresses: tuple[Address, ...]) -> None:
+    if not one.is_shown:
+        turn.log("info", f"{one.name}: DNS shows {_shown(addresses)}")
+    held = {
+        kind: replace(held, at=turn.moment.wall) if held.at < CLOCK_IS_SET else held for kind, held in one.held.items()
+    }
+    wait = turn.state.plan.recheck * (0.9 + 0.2 * turn.chance)
+    turn.put(
+        replace(
+            one, held=held, is_shown=True, is_wrong=False, mismatches=0, checks=0, is_doubtful=False,
+            check_at=turn.now + wait,
+        )
+    )  # fmt: skip
+
+
+def _not_shown(turn: Turn, one: NameState, wrong: frozenset[str], text: str) -> None:
+    """Forget that the server holds it. The first time it is sent again at once, then ever more rarely."""
+    mismatches = one.mismatches + 1
+    wait = 0.0 if mismatches == 1 else min(WRONG_FIRST * 2.0 ** min(mismatches - 2, 10), DAY)
+    held = {kind: held for kind, held in one.held.items() if kind not in wrong}
+    turn.put(
+        replace(
+            one, held=held, is_shown=False, is_wrong=True, mismatches=mismatches, is_doubtful=wait > 0,
+            hold_until=max(one.hold_until, turn.now + wait), check_at=turn.now + turn.state.plan.recheck,
+        )
+    )  # fmt: skip
+    turn.log("warning", f"{one.name}: DNS shows {text}")
+    if mismatches >= TOLD_AFTER:
+        turn.fail(f"{one.name}: DNS shows {text}", one.name)
+
+
+def _check_wait(turn: Turn, one: NameState) -> float:
+    return min(CHECK_WAITS[min(one.checks, len(CHECK_WAITS) - 1)] * (0.9 + 0.2 * turn.chance), turn.state.plan.recheck)
+
+
+def _holding(turn: Turn, one: NameState, addresses: tuple[Address, ...]) -> NameState:
+    """Return what is known of a name after it became certain that the server holds these."""
+    new = {record_type_of(address): Held(address, turn.moment.wall, turn.now) for address in addresses}
+    held = {**one.held, **new}
+    versions = {address.version for address in addresses}
+    return replace(
+        one,
+        held=held,
+        maybe={address: at for address, at in one.maybe.items() if address.version not in versions},
+        before=tuple([known.address for known in held.values()]),
+    )
+
+
+def _differs(one: NameState, addresses: tuple[Address, ...]) -> bool:
+    """Tell whether the server was known to hold something else of the same family."""
+    before = {address.version: address for address in one.before}
+    return any(before.get(address.version, address) != address for address in addresses)
+
+
+def _details(one: NameState, addresses: tuple[Address, ...]) -> dict[str, str]:
+    return {"name": one.name, "addresses": _shown(addresses, " "), "before": _shown(one.before, " ")}
+
+
+def _shown(addresses: frozenset[Address] | tuple[Address, ...], between: str = ", ") -> str:
+    return between.join(sorted(map(str, addresses)))

@@ -1,0 +1,287 @@
+"""The agent's words: what happens to it (events), what it wants done (actions), and what it knows (State).
+
+Plain values, so that the step function can be driven by a simulation as well as by a real loop. Times are in seconds;
+`now` is of a clock that never jumps and starts anywhere, `wall` is seconds since 1970 and may be wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from homing.core.values import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from homing.client.waits import Bucket
+    from homing.core.addresses import Address
+
+RecordType: TypeAlias = Literal["A", "AAAA"]
+Verdict: TypeAlias = Literal["updated", "unchanged", "refused", "try-later", "not-a-server", "no-answer"]
+Occasion: TypeAlias = Literal["change", "failure", "recovery"]
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What the agent is to do, and how often it may. The same for every name."""
+
+    names: tuple[str, ...]
+    server: str = ""
+    """Whatever tells one server from another; what is known of one says nothing about the next."""
+    fingerprint: str = ""
+    """Changes when the owner changes anything; a refusal that is final ends with it."""
+    sends_whole: bool = False
+    """Send the addresses of both families even if one differs: some servers delete what is not mentioned."""
+    interval: float = 300.0
+    """Between two looks where nothing happens; also between two pings."""
+    looks_are_free: bool = False
+    """Looking asks the kernel only, not a server."""
+    look_burst: float = 5.0
+    look_seconds: float = 30.0
+    """A look that asks a server: so many at once, then one every so many seconds."""
+    send_burst: float = 5.0
+    send_seconds: float = 60.0
+    """Sends of one name, failed ones included: so many at once, then one every so many seconds."""
+    checks_dns: bool = True
+    recheck: float = 1800.0
+    """Between two looks at DNS where nothing happens."""
+    grace: float = 600.0
+    """How long DNS may take to show what a server has acknowledged."""
+    final_wait: float | None = None
+    """Until a name that was refused for good is tried again; None is until the owner acts."""
+    refresh: float | None = None
+    """The age at which an address is sent again, for servers that forget hosts; None is never."""
+
+
+@frozen
+class Moment:
+    """When a step happens. `chance` is a random number from 0 to 1."""
+
+    now: float
+    wall: float
+    chance: float
+
+
+# --- events
+
+
+@frozen
+class NetworkChanged:
+    """The kernel told of an address, route or link."""
+
+
+@frozen
+class Due:
+    """The timer went off."""
+
+
+@frozen
+class Woke:
+    """The machine slept, or its clock was set."""
+
+
+@frozen
+class Forced:
+    """The owner wants every name sent now (SIGUSR1)."""
+
+
+@frozen
+class Reloaded:
+    """The settings were read again (SIGHUP)."""
+
+    plan: Plan
+
+
+@frozen
+class Looked:
+    """What a look brought: an address for each family that has one, and what went wrong."""
+
+    number: int
+    addresses: tuple[Address, ...]
+    problems: tuple[str, ...] = ()
+
+
+@frozen
+class Answered:
+    """What became of a send. `retry_after` is in seconds."""
+
+    number: int
+    verdict: Verdict
+    text: str = ""
+    retry_after: float | None = None
+    is_final: bool = False
+
+
+@frozen
+class Shown:
+    """What DNS shows of a name; None where there was no answer, and empty where there is no such record."""
+
+    number: int
+    addresses: Mapping[RecordType, frozenset[Address] | None]
+
+
+@frozen
+class Saved:
+    """What became of saving; None is well."""
+
+    problem: str | None = None
+
+
+Event: TypeAlias = NetworkChanged | Due | Woke | Forced | Reloaded | Looked | Answered | Shown | Saved
+
+
+# --- actions
+
+
+@frozen
+class Look:
+    """Find out this machine's addresses. Answered by Looked."""
+
+    number: int
+
+
+@frozen
+class AskDns:
+    """Ask what DNS shows. Answered by Shown."""
+
+    number: int
+    name: str
+    record_types: tuple[RecordType, ...]
+
+
+@frozen
+class Send:
+    """Send an update. Answered by Answered."""
+
+    number: int
+    name: str
+    addresses: tuple[Address, ...]
+
+
+@frozen
+class SetTimer:
+    """Send Due at this time, instead of at any that was set before; None is never."""
+
+    at: float | None
+
+
+@frozen
+class Save:
+    """Write this down before any later action is carried out. Answered by Saved."""
+
+    memory: Mapping[str, object]
+
+
+@frozen
+class RunHook:
+    """Tell the owner's program, and do not wait for it."""
+
+    occasion: Occasion
+    details: Mapping[str, str]
+
+
+@frozen
+class Ping:
+    """Tell the owner's watchdog on the web, and do not wait for it."""
+
+    is_well: bool
+
+
+@frozen
+class Log:
+    """Write a line. `level` is logging's name for it."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    text: str
+
+
+Action: TypeAlias = Look | AskDns | Send | SetTimer | Save | RunHook | Ping | Log
+
+
+# --- what the agent knows
+
+
+@frozen
+class Held:
+    """An address that the server is known to hold, and since when: by `wall` and by `now`."""
+
+    address: Address
+    at: float
+    since: float
+
+
+@frozen
+class NameState:
+    """One name."""
+
+    name: str
+    sends: Bucket
+    held: Mapping[RecordType, Held] = field(default_factory=dict)
+    maybe: Mapping[Address, float] = field(default_factory=dict)
+    """What the server may hold, since a send has no answer yet, or never had; each with when it was last sent."""
+    before: tuple[Address, ...] = ()
+    """What it was known to hold last."""
+    is_doubtful: bool = True
+    """Ask DNS before sending: it may be right already."""
+    is_forced: bool = False
+    stopped: str | None = None
+    """What the server said when it refused for good."""
+    refusals: int = 0
+    hold_until: float = 0.0
+    check_at: float | None = None
+    checks: int = 0
+    """Looks at DNS since the last send that did not show it."""
+    is_shown: bool = False
+    """DNS showed what the server holds, once since the last send."""
+    is_wrong: bool = False
+    """DNS showed something else for longer than it may lag."""
+    mismatches: int = 0
+
+
+@frozen
+class Flight:
+    """A question that is out. Its answer is not waited for beyond `until`."""
+
+    number: int
+    until: float
+    purpose: Literal["look", "doubt", "check", "send"]
+    name: str = ""
+    addresses: tuple[Address, ...] = ()
+    before: NameState | None = None
+    """What was known of the name before it was sent; true again if the server did nothing."""
+
+
+@frozen
+class Gate:
+    """How long the server is left alone. `is_asked`: it said so itself, and nothing but time opens it."""
+
+    failures: int = 0
+    until: float = 0.0
+    is_asked: bool = False
+
+
+@frozen(kw_only=True)
+class State:
+    """All that the agent knows."""
+
+    plan: Plan
+    names: tuple[NameState, ...]
+    looks: Bucket
+    wanted: tuple[Address, ...] = ()
+    look_at: float | None = None
+    changed_at: float | None = None
+    """When the network began to change, if it has not been looked at since."""
+    look_failures: int = 0
+    flaps: float = 0.0
+    flapped_at: float = 0.0
+    looking: Flight | None = None
+    flight: Flight | None = None
+    gate: Gate = field(default_factory=Gate)
+    is_failing: bool = False
+    """The owner was told that something is wrong."""
+    ping_at: float = 0.0
+    timer: float | None = None
+    last_number: int = 0
+    saved: object = None
+    """What was last given to Save."""
+    is_disk_failing: bool = False

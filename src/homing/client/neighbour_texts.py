@@ -1,0 +1,144 @@
+"""What `arp -an`, `ndp -an`, `ifconfig -a` and `route -n get default` print, as values. Pure, and it never raises.
+
+The words are those of macOS, FreeBSD, NetBSD and net-tools on Linux. A line that says something else is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
+
+from homing.client.netlink_values import (
+    DAD_FAILED,
+    DEPRECATED,
+    LINK_CARRIER,
+    LINK_LOOPBACK,
+    LINK_UP,
+    TEMPORARY,
+    TENTATIVE,
+    InterfaceAddress,
+    Link,
+    Snapshot,
+)
+from homing.core.addresses import Address, parse_address
+from homing.core.errors import InvalidAddress
+from homing.core.values import frozen
+
+_ARP = re.compile(r"\S+ \(([0-9.]+)\) at (\S+)(.*?) on (\S+)(.*)")
+_EXPIRES = re.compile(r"expires in ([0-9]{1,6}) seconds")
+_ARP_LIFE, _ARP_RECENT = 1200, 30
+"""Seconds: how long FreeBSD keeps an entry after it was confirmed, and how old one may be that counts as confirmed."""
+_OCTETS = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}")
+_NDP_STATES = {"R": "reachable", "S": "stale", "D": "delay", "P": "probe", "I": "incomplete"}
+_INTERFACE = re.compile(r"([^\s:]+):? .*?flags=[0-9a-fA-F]+<([A-Z0-9_,]*)>.*")
+_DEFAULT = re.compile(r"^\s*interface: (\S+)$", re.MULTILINE)
+_LINK_WORDS = {"UP": LINK_UP, "RUNNING": LINK_CARRIER, "LOOPBACK": LINK_LOOPBACK}
+_ADDRESS_WORDS = {
+    "temporary": TEMPORARY, "deprecated": DEPRECATED, "tentative": TENTATIVE, "duplicated": DAD_FAILED,
+    "detached": DEPRECATED,
+}  # fmt: skip
+
+
+@frozen
+class Told:
+    """A neighbour as a program tells it."""
+
+    link: str
+    address: Address
+    mac: str
+    state: str
+
+
+def parse_arp(text: str) -> tuple[Told, ...]:
+    """Return what `arp -an` prints. Only FreeBSD tells how old an entry is; elsewhere none counts as confirmed."""
+    found = []
+    for line in text.splitlines():
+        said = _ARP.fullmatch(line.strip())
+        mac = _mac(said[2]) if said else None
+        address = _address(said[1]) if said else None
+        if said is None or mac is None or address is None:
+            continue
+        words = f"{said[3]} {said[5]}"
+        left = _EXPIRES.search(words)
+        state = "permanent" if "PERM" in words or "permanent" in words else "stale"
+        if left and int(left[1]) >= _ARP_LIFE - _ARP_RECENT:
+            state = "reachable"
+        found.append(Told(said[4], address, mac, state))
+    return tuple(found)
+
+
+def parse_ndp(text: str) -> tuple[Told, ...]:
+    """Return what `ndp -an` prints: address, MAC, interface, expiry, state, flags."""
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 4:
+            continue
+        address, mac = _address(words[0].partition("%")[0]), _mac(words[1])
+        if address is None or mac is None:
+            continue
+        letter = "" if words[3] == "permanent" else words[4] if len(words) > 4 else "?"
+        state = _NDP_STATES.get(letter, "none") if letter else "permanent"
+        found.append(Told(words[2], address, mac, state))
+    return tuple(found)
+
+
+def parse_ifconfig(text: str) -> Snapshot:
+    """Return the interfaces and addresses that `ifconfig -a` prints; numbered as they come, and without routes."""
+    links: list[Link] = []
+    addresses: list[InterfaceAddress] = []
+    for line in text.splitlines():
+        words = line.split()
+        if said := _INTERFACE.fullmatch(line):
+            flags = sum(number for word, number in _LINK_WORDS.items() if word in said[2].split(","))
+            links.append(Link(len(links) + 1, said[1], None, flags))
+        elif line[:1].isspace() and links and len(words) >= 2:
+            last = links[-1]
+            if words[0] in ("ether", "lladdr", "address:") and (mac := _mac(words[1])):
+                links[-1] = Link(last.index, last.name, mac, last.flags)
+            elif words[0] in ("inet", "inet6") and (own := _own_address(last.index, words)):
+                addresses.append(own)
+    return Snapshot(tuple(links), tuple(addresses), ())
+
+
+def parse_default_interface(text: str) -> str | None:
+    """Return the interface that `route -n get default` prints."""
+    found = _DEFAULT.search(text)
+    return found[1] if found else None
+
+
+def _own_address(index: int, words: list[str]) -> InterfaceAddress | None:
+    address = _address(words[1].partition("%")[0])
+    length = _length(words)
+    if address is None or length is None or length > address.max_prefixlen:
+        return None
+    flags = sum(number for number in {_ADDRESS_WORDS[word] for word in words[2:] if word in _ADDRESS_WORDS})
+    return InterfaceAddress(index, address, length, flags)
+
+
+def _length(words: list[str]) -> int | None:
+    """Return a prefix length, written as such or as a mask: `0xffffff00`, `255.255.255.0`."""
+    said = dict(pairwise(words[2:]))
+    if "prefixlen" in said:
+        return int(said["prefixlen"]) if re.fullmatch(r"[0-9]{1,3}", said["prefixlen"]) else None
+    mask = said.get("netmask", "")
+    try:
+        text = str(IPv4Address(int(mask, 16))) if mask.startswith("0x") else mask
+        return IPv4Network(f"0.0.0.0/{text}").prefixlen if text else None
+    except ValueError:
+        return None
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return parse_address(text)
+    except InvalidAddress:
+        return None
+
+
+def _mac(text: str) -> str | None:
+    """Return a MAC address; macOS leaves out leading zeros."""
+    if not _OCTETS.fullmatch(text):
+        return None
+    return ":".join(octet.zfill(2).lower() for octet in text.split(":"))

@@ -1,0 +1,114 @@
+"""The signed request, the client's half of `signed.py`: what is asked, and what an answer means."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from homing.core.credentials import render_signature
+from homing.core.outcomes import Outcome
+from homing.protocols import signed
+from homing.protocols.asking import (
+    Ask,
+    Heard,
+    HostReply,
+    Kind,
+    Reply,
+    compare,
+    members_of,
+    not_a_server,
+    read_failure,
+    refused,
+    retry_after,
+    shorten,
+    sum_up,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from homing.core.addresses import Address
+    from homing.protocols.asking import Family
+
+_KINDS = {Outcome.UPDATED.value: Kind.UPDATED, Outcome.UNCHANGED.value: Kind.UNCHANGED}
+_TRY_LATER = (Outcome.UNAVAILABLE.value, Outcome.PUBLISH_REJECTED.value)
+_CLOCK = (Outcome.SKEWED.value, Outcome.STALE.value)
+
+
+def make_update(secret: str, signed_at: int, hostname: str, addresses: Sequence[Address]) -> Ask:
+    """Return what sets one name. `signed_at` is in milliseconds since 1970."""
+    body, headers = signed.make_update(secret, signed_at, hostname, [str(address) for address in addresses])
+    return Ask("POST", signed.UPDATE_PATH, headers=headers, body=body)
+
+
+def make_group_update(secret: str, signed_at: int, identity: str, updates: Sequence[Mapping[str, Any]]) -> Ask:
+    """Return what sets several names with one secret, all or none.
+
+    Each update is `{"hostname": ..., "addresses": [...]}` or `{"hostname": ..., "prefix": "2001:db8:1::/64"}`.
+    """
+    return _make(secret, signed_at, signed.UPDATE_PATH, {"as": identity, "updates": [dict(one) for one in updates]})
+
+
+def make_hosts(secret: str, signed_at: int, identity: str) -> Ask:
+    """Return what asks for the group of a host."""
+    return _make(secret, signed_at, signed.HOSTS_PATH, {"as": identity})
+
+
+def read_answer(heard: Heard, sent: Mapping[str, Mapping[Family, Address]]) -> Reply:
+    """Return what an answer to an update means; `sent` are the addresses of each name, for comparison."""
+    members = members_of(heard)
+    failure = read_error(heard)
+    if failure is not None:
+        return failure
+    outcomes = members.get("outcomes")
+    if heard.status != 200 or not isinstance(outcomes, list) or not outcomes:
+        return not_a_server(f"HTTP {heard.status}, but not the answer of a Homing server: {shorten(heard.text, 60)}")
+    hosts = []
+    for entry in outcomes:
+        host = _read_outcome(entry, sent)
+        if host is None:
+            return not_a_server("an answer that is not a Homing server's: an outcome that cannot be read")
+        hosts.append(host)
+    answered = {(host.hostname, bool(host.addresses) and ":" in host.addresses[0]) for host in hosts}
+    for hostname, addresses in sent.items():
+        for family in addresses:
+            if (hostname, family == 6) not in answered:
+                return not_a_server(f"the server says nothing of {hostname} and its IPv{family} address")
+    return sum_up(hosts, "the server answered")
+
+
+def read_error(heard: Heard) -> Reply | None:
+    """Return what is wrong, or None where it is a success that the caller can read: an update's, or a group's."""
+    members = members_of(heard)
+    error = members.get("error")
+    if not isinstance(error, str):
+        return read_failure(heard)
+    text = shorten(f"{error}: {members['detail']}" if isinstance(members.get("detail"), str) else error)
+    if error in _CLOCK:
+        server_time, newest = _time(members, "server_time"), _time(members, "signed_at")
+        return Reply(Kind.TRY_LATER, text, server_time=server_time, newest=newest)
+    if error in _TRY_LATER or heard.status >= 500 or heard.status == 429:
+        return Reply(Kind.TRY_LATER, text, retry_after(heard))
+    return refused(text)
+
+
+def _read_outcome(entry: Any, sent: Mapping[str, Mapping[Family, Address]]) -> HostReply | None:
+    """Return what one outcome says, or None if it says nothing that we know."""
+    if not isinstance(entry, dict):
+        return None
+    hostname, outcome, address = entry.get("hostname"), entry.get("outcome"), entry.get("address")
+    if not isinstance(hostname, str) or not isinstance(address, str) or not isinstance(outcome, str):
+        return None
+    kind = _KINDS.get(outcome)
+    return compare(hostname, kind, [address], sent.get(hostname, {})) if kind else None
+
+
+def _make(secret: str, signed_at: int, path: str, members: Mapping[str, Any]) -> Ask:
+    body = json.dumps(members).encode()
+    headers = (("content-type", "application/json"), (signed.HEADER, render_signature(secret, signed_at, body)))
+    return Ask("POST", path, headers=headers, body=body)
+
+
+def _time(members: Mapping[str, Any], name: str) -> int | None:
+    value = members.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**14 else None

@@ -1,0 +1,284 @@
+"""The agent's loop: waits for the kernel, a signal, an answer or a timer, steps, and has done what the step wants.
+
+Every decision is in `client/agent.py`. Here are a selector, the clocks, and two threads (`agent_jobs.py`). Nothing is
+polled where the kernel tells of changes: an agent at rest wakes once an interval.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+from homing.client.agent import step
+from homing.client.agent_memory import recall
+from homing.client.agent_values import (
+    AskDns,
+    Due,
+    Forced,
+    Log,
+    Look,
+    Moment,
+    NetworkChanged,
+    Ping,
+    Reloaded,
+    RunHook,
+    Save,
+    Saved,
+    Send,
+    SetTimer,
+    Woke,
+)
+from homing.client.detection import cheap_mark, mark
+from homing.client.netlink import Tables, Watch
+from homing.core.errors import InvalidSettings
+from homing.runtimes.agent_accounts import Machine, key_of, plan_of
+from homing.runtimes.agent_jobs import Worker, do_ask, do_look, do_send, ping, run_hook, snapshot_or_none
+from homing.runtimes.agent_log import LogLines
+from homing.runtimes.agent_state import StateFile
+from homing.runtimes.supervision import notify, watchdog_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from homing.client.agent_values import Action, Event
+    from homing.client_settings import ClientSettings
+    from homing.runtimes.agent_accounts import Orders
+
+POLL = 10.0
+"""Seconds between two looks at the machine's own addresses where no kernel tells of changes."""
+LONGEST = 300.0
+"""Seconds; a timer does not count the time that the machine sleeps, so none is set for longer."""
+JUMP = 5.0
+"""Seconds by which a clock must have moved against another to count as set, or the machine as having slept."""
+_RELOAD, _FORCE = getattr(signal, "SIGHUP", None), getattr(signal, "SIGUSR1", None)
+"""None where the system has no such signals."""
+_SIGNALS = [one for one in (_RELOAD, _FORCE, signal.SIGTERM, signal.SIGINT) if one is not None]
+
+
+class Agent:
+    """All accounts of one run."""
+
+    def __init__(self, orders: Orders, reload: Callable[[], Orders]) -> None:
+        self._orders = orders
+        self._file = StateFile(orders.state_file)
+        self._reload = reload
+        self._log = LogLines(orders.log_level)
+        self._exchanges = Worker("exchanges", self._log)
+        self._errands = Worker("errands", self._log)
+        self._answers: deque[tuple[Machine, Event]] = deque()
+        self._read_end, self._write_end = socket.socketpair()
+        for end in (self._read_end, self._write_end):
+            end.settimeout(0)
+        self._tables: Tables | None = None
+        self._watch: Watch | None = None
+        self._mark: Hashable = None
+        self._marked_at = 0.0
+        self._offsets = _offsets()
+        self._machines: list[Machine] = []
+        self._is_ending = False
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT. Only in the main thread."""
+        old = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+        old_wakeup = signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
+        try:
+            self._listen()
+            self._machines = [self._begin(settings) for settings in self._orders.accounts]
+            self._mark = self._look_at_marks()
+            notify("READY=1")
+            for machine in list(self._machines):
+                self._step(machine, Due())
+            self._loop()
+        finally:
+            notify("STOPPING=1")
+            signal.set_wakeup_fd(old_wakeup)
+            for number, handler in old.items():
+                signal.signal(number, handler)
+            self._close()
+
+    # --- the loop
+
+    def _loop(self) -> None:
+        beat = watchdog_seconds()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._read_end, selectors.EVENT_READ)
+            if self._watch is not None:
+                selector.register(self._watch, selectors.EVENT_READ)
+            while not self._is_ending:
+                ready = {key.fileobj for key, _ in selector.select(self._patience(beat))}
+                if beat is not None:
+                    notify("WATCHDOG=1")
+                self._notice_jumps()
+                if self._read_end in ready:
+                    self._hear()
+                if self._watch is None or self._watch in ready:
+                    self._notice_network()
+                for machine in list(self._machines):
+                    if machine.timer is not None and machine.timer <= _now():
+                        machine.timer = None
+                        self._step(machine, Due())
+
+    def _patience(self, beat: float | None) -> float:
+        timers = [machine.timer - _now() for machine in self._machines if machine.timer is not None]
+        waits = [LONGEST, *timers, *([beat] if beat else []), *([] if self._watch else [POLL])]
+        return max(0.0, min(waits))
+
+    def _hear(self) -> None:
+        """Take in answers and signals."""
+        told = b""
+        with contextlib.suppress(BlockingIOError):
+            told = self._read_end.recv(4096)
+        while self._answers:
+            machine, event = self._answers.popleft()
+            if machine in self._machines:
+                self._step(machine, event)
+        numbers = set(told)
+        if numbers & {signal.SIGTERM, signal.SIGINT}:
+            self._is_ending = True
+        if _RELOAD in numbers:
+            self._reload_all()
+        if _FORCE in numbers:
+            for machine in self._machines:
+                self._step(machine, Forced())
+
+    def _notice_network(self) -> None:
+        """Step if something has happened that could move an address."""
+        if self._watch is None:
+            if _now() < self._marked_at + POLL:
+                return
+        else:
+            self._watch.read()
+        new = self._look_at_marks()
+        if new != self._mark:
+            self._mark = new
+            for machine in self._machines:
+                self._step(machine, NetworkChanged())
+
+    def _look_at_marks(self) -> Hashable:
+        self._marked_at = _now()
+        snapshot = snapshot_or_none(self._tables)
+        if snapshot is None:
+            return cheap_mark()
+        wanted = [machine.state.wanted for machine in self._machines]
+        return mark([machine.settings for machine in self._machines], snapshot, wanted)
+
+    def _notice_jumps(self) -> None:
+        """Step if the machine has slept, or its clock was set."""
+        new = _offsets()
+        if any(abs(one - other) > JUMP for one, other in zip(new, self._offsets, strict=True)):
+            self._log.write("info", "the machine has slept, or its clock was set")
+            for machine in self._machines:
+                self._step(machine, Woke())
+        self._offsets = new
+
+    # --- steps
+
+    def _step(self, machine: Machine, event: Event) -> None:
+        machine.state, actions = step(machine.state, _moment(), event)
+        for action in actions:
+            self._do(machine, action)
+
+    def _do(self, machine: Machine, action: Action) -> None:
+        settings = machine.settings
+        match action:
+            case Look():
+                snapshot = snapshot_or_none(self._tables)
+                job = partial(do_look, action, settings, snapshot, machine.state.wanted)
+                if machine.plan.looks_are_free:
+                    self._answer(machine, job())
+                else:
+                    self._ask(machine, job)
+            case AskDns():
+                self._ask(machine, partial(do_ask, action, settings))
+            case Send():
+                self._ask(machine, partial(do_send, action, settings))
+            case SetTimer():
+                machine.timer = action.at
+            case Save():
+                self._answer(machine, Saved(self._file.put(machine.key, action.memory)))
+            case RunHook():
+                command = getattr(self._orders.agent, f"on_{action.occasion}")
+                if command:
+                    self._errands.do(partial(run_hook, command, action.occasion, action.details, self._log))
+            case Ping():
+                if self._orders.agent.ping_url:
+                    self._errands.do(partial(ping, self._orders.agent.ping_url, self._log, is_well=action.is_well))
+            case Log():
+                self._log.write(action.level, action.text)
+
+    def _ask(self, machine: Machine, job: Callable[[], Event]) -> None:
+        self._exchanges.do(lambda: self._answer(machine, job()))
+
+    def _answer(self, machine: Machine, event: Event) -> None:
+        """Have the loop take in an answer. Safe to be called by any thread."""
+        self._answers.append((machine, event))
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._write_end.send(b"\0")
+
+    # --- beginning, reloading, ending
+
+    def _listen(self) -> None:
+        try:
+            self._tables, self._watch = Tables(), Watch()
+        except OSError as error:
+            self._log.write("info", f"no word of changes from the kernel ({error}): looking every {POLL:.0f} s")
+
+    def _begin(self, settings: ClientSettings) -> Machine:
+        plan = plan_of(settings, checks_dns=self._orders.agent.check_dns)
+        return Machine(settings, plan, recall(plan, self._file.get(key_of(plan)), _moment()))
+
+    def _reload_all(self) -> None:
+        """Read the settings again; ones that cannot be used change nothing."""
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            self._orders = self._reload()
+        except InvalidSettings as error:
+            self._log.write("error", f"the settings cannot be used, going on with the old ones:\n{error}")
+        else:
+            self._machines = self._reordered(self._orders.accounts)
+            for machine in list(self._machines):
+                self._step(machine, Reloaded(machine.plan))
+        notify("READY=1")
+
+    def _reordered(self, accounts: Sequence[ClientSettings]) -> list[Machine]:
+        """Return the machines of the new settings; who keeps server and names keeps what is known."""
+        old = {machine.key: machine for machine in self._machines}
+        machines = []
+        for settings in accounts:
+            new = self._begin(settings)
+            if new.key in old:
+                kept = old[new.key]
+                kept.settings, kept.plan = settings, new.plan
+                new = kept
+            machines.append(new)
+        self._file.keep_only({machine.key for machine in machines})
+        return machines
+
+    def _close(self) -> None:
+        for opened in (self._tables, self._watch):
+            if opened is not None:
+                opened.close()
+        for end in (self._read_end, self._write_end):
+            end.close()
+
+
+def _moment() -> Moment:
+    return Moment(_now(), time.time(), int.from_bytes(os.urandom(4)) / 2**32)
+
+
+def _now() -> float:
+    """Return seconds of the clock that never jumps, and counts sleep where the system has such a one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def _offsets() -> tuple[float, float]:
+    """Return what changes only when the machine sleeps, and when its clock is set."""
+    now = _now()
+    return now - time.monotonic(), time.time() - now

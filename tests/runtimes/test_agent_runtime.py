@@ -1,0 +1,270 @@
+"""The parts around the agent's step: the state file, what an account means, hooks, pings, the log, systemd."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from homing.client import remote
+from homing.client.agent_values import Send
+from homing.client_settings import ClientSettings
+from homing.core.addresses import parse_address
+from homing.protocols.asking import Kind, Reply
+from homing.runtimes import agent_jobs
+from homing.runtimes.agent_accounts import key_of, plan_of
+from homing.runtimes.agent_jobs import Worker, do_send, ping, run_hook
+from homing.runtimes.agent_log import LogLines
+from homing.runtimes.agent_state import StateFile
+from homing.runtimes.supervision import notify, watchdog_seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from homing.client.agent_values import Verdict
+
+ACCOUNT = ClientSettings(server="https://ddns.example.com", names=("cam.home.example",), secret="s3cret")
+
+
+class Lines(LogLines):
+    """A log that is kept."""
+
+    def __init__(self) -> None:
+        super().__init__("debug")
+        self.kept: list[str] = []
+
+    def write(self, level: Any, text: str) -> None:
+        self.kept.append(f"{level} {text}")
+
+
+# --- the state file
+
+
+def test_what_is_put_is_there_after_a_restart_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "agent.json"
+    assert StateFile(path).put("a", {"x": 1}) is None
+    again = StateFile(path)
+    assert again.get("a") == {"x": 1}
+    assert again.get("b") is None
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(path.parent) == ["agent.json"]
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"[]", b'{"accounts": []}', b'{"accounts": {"a": 7}}', b"[" * 100_000])
+def test_a_file_that_is_not_ours_is_empty(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "agent.json"
+    path.write_bytes(text)
+    assert StateFile(path).get("a") is None
+    assert StateFile(path).put("a", {}) is None
+
+
+def test_a_disk_that_takes_nothing_is_told_and_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "agent.json"
+    kept = StateFile(path)
+    kept.put("a", {"x": 1})
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert kept.put("a", {"x": 2}) == f"{path}: No space left on device"
+    assert json.loads(path.read_text()) == {"accounts": {"a": {"x": 1}}}
+    assert os.listdir(tmp_path) == ["agent.json"]
+
+
+def test_accounts_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    kept = StateFile(tmp_path / "agent.json")
+    kept.put("a", {})
+    kept.put("b", {})
+    kept.keep_only({"b"})
+    kept.put("b", {"x": 1})
+    assert StateFile(tmp_path / "agent.json").get("a") is None
+
+
+# --- accounts
+
+
+def with_(**changes: Any) -> ClientSettings:
+    return ClientSettings(**({"server": ACCOUNT.server, "names": ACCOUNT.names, "secret": "s3cret"} | changes))
+
+
+def test_dyn_and_its_like_want_no_repetition_after_a_refusal() -> None:
+    assert plan_of(with_(protocol="dyndns2", username="u")).final_wait is None
+    assert plan_of(with_(protocol="dyndns2", username="u")).refresh == 25 * 86_400
+    assert plan_of(ACCOUNT).final_wait == 3600
+    assert plan_of(ACCOUNT).refresh is None
+
+
+def test_another_secret_is_the_owner_acting_on_the_same_account() -> None:
+    one, other = plan_of(ACCOUNT), plan_of(with_(secret="other"))
+    assert one.fingerprint != other.fingerprint
+    assert key_of(one) == key_of(other)
+    assert key_of(one) != key_of(plan_of(with_(server="https://b.example")))
+    assert "s3cret" not in repr(one)
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        (Reply(Kind.UPDATED, ""), "updated"),
+        (Reply(Kind.UNCHANGED, ""), "unchanged"),
+        (Reply(Kind.REFUSED, "no", is_final=True), "refused"),
+        (Reply(Kind.NOT_A_SERVER, "portal"), "not-a-server"),
+        (Reply(Kind.TRY_LATER, "911", 1800), "try-later"),
+        (Reply(Kind.TRY_LATER, "no route"), "no-answer"),
+    ],
+)
+def test_a_reply_becomes_the_agents_word(reply: Reply, verdict: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+
+    def send(_: object, names: object, addresses: object, __: object) -> Reply:
+        sent.append((names, addresses))
+        return reply
+
+    monkeypatch.setattr(agent_jobs, "send", send)
+    event: Any = do_send(Send(7, "cam.home.example", (parse_address("203.0.113.7"),)), ACCOUNT)
+    assert (event.number, event.verdict, event.text, event.retry_after, event.is_final) == (
+        7, verdict, reply.text, reply.retry_after, reply.is_final,
+    )  # fmt: skip
+    assert sent == [(["cam.home.example"], {4: parse_address("203.0.113.7")})]
+
+
+def test_certificates_that_cannot_be_read_are_no_answer(tmp_path: Path) -> None:
+    event: Any = do_send(Send(7, "x", (parse_address("203.0.113.7"),)), with_(ca_file=tmp_path / "none"))
+    assert event.verdict == "no-answer"
+
+
+# --- threads, hooks, pings
+
+
+def test_a_job_that_fails_does_not_end_the_worker_nor_tell_what_it_knew() -> None:
+    lines, done = Lines(), threading.Event()
+    worker = Worker("test", lines)
+    worker.do(lambda: int("s3cret"))  # type: ignore[arg-type]  # it fails before it returns
+    worker.do(done.set)
+    assert done.wait(20)
+    assert "ValueError" in lines.kept[0]
+    assert "s3cret" not in lines.kept[0].replace('int("s3cret")', "")
+
+
+def test_a_worker_that_hangs_drops_what_is_too_much() -> None:
+    lines, go = Lines(), threading.Event()
+
+    def wait() -> None:
+        go.wait(20)
+
+    worker = Worker("test", lines)
+    for _ in range(agent_jobs.MAX_WAITING + 10):
+        worker.do(wait)
+    assert any("dropped" in line for line in lines.kept)
+    go.set()
+
+
+def test_a_hook_is_told_what_happened_and_none_of_our_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMING_CLIENT_SECRET", "s3cret")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials")
+    out = tmp_path / "out"
+    script = f"import os, json; json.dump(dict(os.environ), open({str(out)!r}, 'w'))"
+    run_hook((sys.executable, "-W", "ignore", "-c", script), "change", {"name": "cam", "addresses": "a b"}, Lines())
+    seen = json.loads(out.read_text())
+    told = {"HOMING_EVENT": "change", "HOMING_NAME": "cam", "HOMING_ADDRESSES": "a b"}
+    assert {name: value for name, value in seen.items() if name.startswith("HOMING_")} == told
+    assert "CREDENTIALS_DIRECTORY" not in seen
+
+
+def test_a_hook_that_fails_hangs_or_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_jobs, "HOOK_SECONDS", 0.3)
+    lines = Lines()
+    run_hook(("/nowhere/hook",), "change", {}, lines)
+    run_hook(("false",), "change", {}, lines)
+    started = time.monotonic()
+    run_hook(("sleep", "60"), "change", {}, lines)
+    assert time.monotonic() - started < 30
+    assert [line.partition(": ")[2].split(" ")[0] for line in lines.kept] == ["No", "ended", "took"]
+
+
+class _Watchdog(BaseHTTPRequestHandler):
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"OK")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_ping_fetches_the_url_and_fail_beside_it() -> None:
+    _Watchdog.asked = []
+    with HTTPServer(("127.0.0.1", 0), _Watchdog) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/1234/"
+        lines = Lines()
+        ping(url, lines, is_well=True)
+        ping(url, lines, is_well=False)
+        server.shutdown()
+    assert _Watchdog.asked == ["/1234/", "/1234/fail"]
+    assert lines.kept == []
+
+
+def test_a_ping_that_nobody_hears_is_a_line_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object) -> None:
+        raise remote.ServerUnreachable("hc.example: no route")
+
+    monkeypatch.setattr(agent_jobs, "exchange", unreachable)
+    lines = Lines()
+    ping("http://hc.example/1234", lines, is_well=True)
+    assert lines.kept == ["warning ping: hc.example: no route"]
+
+
+# --- the log, systemd
+
+
+def test_lines_have_a_time_or_for_the_journal_a_priority(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    LogLines("info").write("debug", "unseen")
+    LogLines("info").write("warning", "seen")
+    assert capfd.readouterr().err.endswith(" warning seen\n")
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    LogLines("info").write("error", "two\nlines")
+    assert capfd.readouterr().err == "<3>two\n<3>lines\n"
+
+
+def test_the_watchdog_is_told_twice_as_often_as_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    assert watchdog_seconds() == 15
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    assert watchdog_seconds() is None
+    for text in ("", "0", "x"):
+        monkeypatch.setenv("WATCHDOG_USEC", text)
+        assert watchdog_seconds() is None
+
+
+@pytest.mark.parametrize("place", ["", "relative", "/nowhere/socket", "@homing-nobody"])
+def test_nobody_listening_is_no_failure(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", place)
+    notify("READY=1")
+
+
+def test_the_agents_process_needs_no_command_line_no_dns_library_and_no_event_loop() -> None:
+    script = (
+        "import sys, homing.runtimes.agent_process, homing.runtimes.agent;"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    heavy = {"click", "dns", "idna", "asyncio", "logging", "dataclasses", "inspect", "tomllib", "tempfile", "starlette"}
+    assert not heavy & set(done.stdout.split())
