@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 from click.testing import CliRunner
 
-from homing.cli import aws_deploy, main
+from homing.cli import aws_package, main
 from homing.cli.aws import aws as command
 from homing.core.errors import Refused
 from homing.stack import deployment
@@ -56,7 +56,7 @@ pytestmark = pytest.mark.usefixtures("aws")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployment, "template_text", lambda: TEMPLATE)
-    monkeypatch.setattr(aws_deploy, "build_package", lambda runtime, bytecode: Package(
+    monkeypatch.setattr(aws_package, "build_package", lambda runtime, bytecode: Package(
         f"{runtime} {bytecode}".encode(), runtime, 1, bytecode))  # fmt: skip
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.setattr(aws_deploy, "find_stack", lambda *given: replace(find_stack(*given), outputs=OUTPUTS))
@@ -118,7 +118,7 @@ def test_without_a_python_of_the_runtime_it_goes_on_without_bytecode(monkeypatch
             raise Refused("there is no Python 3.13 here")
         return Package(b"sources", runtime, 1, has_bytecode=False)
 
-    monkeypatch.setattr(aws_deploy, "build_package", build)
+    monkeypatch.setattr(aws_package, "build_package", build)
     assert isinstance(run("home.example", "--bytecode").exception, Refused)
     done = run("home.example")
     assert done.exit_code == 0

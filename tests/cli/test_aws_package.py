@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from homing.cli import aws_package
 from homing.cli.aws import aws as command
+from homing.core.errors import Refused
 from homing.stack.package import Package
 
 if TYPE_CHECKING:
@@ -64,3 +65,17 @@ def test_costs_as_json_have_one_shape() -> None:
 @pytest.mark.parametrize("arguments", [(), ("--hosts", "0"), ("--hosts", "1", "--poll-minutes", "0")])
 def test_wrong_numbers_are_wrong_usage(arguments: tuple[str, ...]) -> None:
     assert run("costs", *arguments).exit_code == 2
+
+
+def test_without_a_python_of_the_runtime_there_is_a_package_and_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(runtime: str, *, bytecode: bool) -> Package:
+        if bytecode:
+            raise Refused("there is no Python 3.13 here")
+        return Package(b"zip", runtime, 3, bytecode)
+
+    monkeypatch.setattr(aws_package, "build_package", build)
+    done = run("package")
+    assert (done.exit_code, "bytecode     no" in done.stdout) == (0, True)
+    assert "there is no Python 3.13 here" in done.stderr
+    with pytest.raises(Refused):
+        run("package", "--bytecode")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from homing.cli.aws_options import echo_changes, echo_event, stack_options
-from homing.cli.aws_package import bytecode_option, describe_costs, echo_costs, runtime_option
+from homing.cli.aws_package import build, bytecode_option, describe_costs, echo_costs, runtime_option
 from homing.cli.options import json_option, print_json
 from homing.core.errors import InvalidName, Refused
 from homing.core.names import Name, parse_name
@@ -17,7 +17,7 @@ from homing.stack.account import open_account
 from homing.stack.change_set import discard, execute
 from homing.stack.costs import Endpoint, Load, Mode, estimate
 from homing.stack.deployment import RUNTIME, Wanted, plan
-from homing.stack.package import DEFAULT_RUNTIME, build_package
+from homing.stack.package import DEFAULT_RUNTIME
 from homing.stack.progress import advice_for, follow, newest_event
 from homing.stack.stacks import find_stack, get_stack
 
@@ -126,16 +126,8 @@ def deploy(
 
 
 def _package(before: Stack | None, runtime: str | None, bytecode: bool | None) -> Package:
-    """A stack keeps its runtime. Without a Python of that version it goes without bytecode, if nobody insists."""
-    wanted = runtime or (before.parameters.get(RUNTIME) if before else None) or DEFAULT_RUNTIME
-    try:
-        return build_package(wanted, bytecode=bytecode is not False)
-    except Refused as error:
-        if bytecode is not None:
-            raise
-        _say(f"warning: {error}")
-        _say("warning: going on without bytecode")
-        return build_package(wanted, bytecode=False)
+    """A stack keeps its runtime."""
+    return build(runtime or (before.parameters.get(RUNTIME) if before else None) or DEFAULT_RUNTIME, bytecode)
 
 
 def _from_flags(

@@ -8,10 +8,10 @@ from typing import Any, get_args
 import click
 
 from homing.cli.options import json_option, print_fields, print_json
-from homing.core.errors import InvalidInput
+from homing.core.errors import InvalidInput, Refused
 from homing.stack import prices
 from homing.stack.costs import Endpoint, Estimate, Load, Mode, Protocol, estimate, estimate_awslabs
-from homing.stack.package import DEFAULT_RUNTIME, build_package, parse_runtime
+from homing.stack.package import DEFAULT_RUNTIME, Package, build_package, parse_runtime
 
 
 def _runtime(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -31,6 +31,18 @@ bytecode_option = click.option(
 )
 
 
+def build(runtime: str, bytecode: bool | None) -> Package:
+    """Build the package. Without a Python of that version it goes without bytecode, unless somebody insists."""
+    try:
+        return build_package(runtime, bytecode=bytecode is not False)
+    except Refused as error:
+        if bytecode is not None:
+            raise
+        click.echo(f"warning: {error}", err=True)
+        click.echo("warning: going on without bytecode", err=True)
+        return build_package(runtime, bytecode=False)
+
+
 @click.command()
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file. [default: homing-aws.zip]")
 @runtime_option
@@ -40,13 +52,13 @@ def package(output: Path | None, runtime: str | None, bytecode: bool | None, as_
     """Build the zip that Lambda runs. The same sources give the same bytes, wherever they are built.
 
     Bytecode is made by a Python of the runtime's version: this one, or the one that HOMING_PYTHON names, or the one
-    that is on PATH.
+    that is on PATH. Where there is none, the package has no bytecode, unless --bytecode insists.
 
     \b
     Example:
       homing aws package --output homing.zip --runtime python3.13
     """
-    built = build_package(runtime or DEFAULT_RUNTIME, bytecode=bytecode is not False)
+    built = build(runtime or DEFAULT_RUNTIME, bytecode)
     path = output or Path("homing-aws.zip")
     path.write_bytes(built.data)
     told = {
