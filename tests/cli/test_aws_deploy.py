@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 from click.testing import CliRunner
 
-from homing.cli import aws_package, main
+from homing.cli import aws_deploy, aws_package, main
 from homing.cli.aws import aws as command
 from homing.core.errors import Refused
 from homing.stack import deployment
