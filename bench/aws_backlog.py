@@ -122,8 +122,8 @@ def _tell(fake: Route53Fake, rows: Rows, batches: Sequence[int], processes: int)
     print(f"  one call a change at {REQUESTS_PER_SECOND} a second: {alone:.0f} s, and the answers' time (reckoned)")
     waits = 2 * HOSTS - max(call.changes for call in calls)  # a swap is two changes; nothing waits for the last batch
     print(
-        f"  with {CHANGES_PER_SECOND} changes a second, the template's changesPerSecond: at least "
-        f"{waits / CHANGES_PER_SECOND:.0f} s (reckoned); here it is 0, no limit"
+        f"  with {CHANGES_PER_SECOND} changes a second as changesPerSecond: at least "
+        f"{waits / CHANGES_PER_SECOND:.0f} s (reckoned); here it is the template's 0, no limit"
     )
     times = f"{READ_SECONDS * 1000:.0f} ms, and to write them in {WRITE_SECONDS * 1000:.0f} ms"
     print(f"  DynamoDB is taken to read 90 rows in {times}")

@@ -139,10 +139,6 @@ class Route53:
         servers = tuple(_parse_name(one.text or "") for one in root.iter("NameServer"))
         return HostedZone(_bare_id(zone_id), _parse_name(name), root.findtext(".//PrivateZone") == "true", servers)
 
-    def zone_name(self, zone_id: str, timeout: float = TIMEOUT_SECONDS) -> str:
-        """Return the name of a zone, with its last dot. Raises ServiceError and NoAnswer."""
-        return self.zone(zone_id, timeout).name
-
     def close(self) -> None:
         """Close the connections. The next call opens one anew."""
         self._transport.close()

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from homing.cli.options import json_option, print_json
+from homing.cli.result_view import describe_results
 from homing.client_settings import PROTOCOLS
 from homing.core.errors import InvalidAddress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from homing.client.update import Found, Result, Row
+    from homing.client.update import Found, Result
     from homing.client_loading import LoadedClient
 
 _ONE_FAMILY = ("nat-pmp", "upnp")
@@ -125,7 +126,8 @@ def update(
         cache = Cache(default_path(os.environ)) if account.cache else None
         results.append(update_account(account, cache=cache, is_dry_run=dry_run))
     if as_json:
-        print_json(_describe_results(results, loaded))
+        notes = [note for result in results for note in result.notes]
+        print_json(describe_results(results, [*loaded.warnings, *notes]))
     else:
         _show(results)
     rows = [row for result in results for row in result.rows]
@@ -183,25 +185,6 @@ def _describe_found(found: Found) -> dict[str, object]:
         "ipv4": str(found.sent[4]) if 4 in found.sent else None,
         "ipv6": str(found.sent[6]) if 6 in found.sent else None,
         "problems": {f"ipv{family}": why for family, why in problems.items()},
-    }
-
-
-def _describe_results(results: Sequence[Result], loaded: LoadedClient) -> dict[str, object]:
-    waits = [result.retry_after for result in results if result.retry_after is not None]
-    return {
-        "updates": [_describe(row) for result in results for row in result.rows],
-        "retry_after": max(waits, default=None),
-        "warnings": [*loaded.warnings, *(note for result in results for note in result.notes)],
-    }
-
-
-def _describe(row: Row) -> dict[str, object]:
-    return {
-        "hostname": row.hostname,
-        "record_type": row.record_type,
-        "address": row.address,
-        "outcome": row.outcome,
-        "text": row.text,
     }
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from homing.cli.options import json_option, print_json
+from homing.cli.result_view import describe_results, describe_row
 from homing.core.addresses import parse_prefix
 from homing.core.errors import InvalidAddress, InvalidSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from ipaddress import IPv6Network
 
     from homing.client.lan_round import LanSettings
@@ -113,7 +114,7 @@ def _run(
     own = [one for account in accounts for one in account.names]
     results = [make_round(account, reader, wanted, own).result for account in accounts]
     if as_json:
-        print_json(_describe(results, loaded.warnings))
+        print_json(describe_results(results, loaded.warnings))
     else:
         _show(results)
     rows = [row for result in results for row in result.rows]
@@ -149,7 +150,7 @@ def _reporter(as_json: bool) -> Callable[[Result], None]:
         if as_json and news:
             import json
 
-            click.echo(json.dumps({"updates": [_describe_row(row) for row in news]}))
+            click.echo(json.dumps({"updates": [describe_row(row) for row in news]}))
         elif not as_json:
             _show_rows(news)
 
@@ -159,25 +160,6 @@ def _reporter(as_json: bool) -> Callable[[Result], None]:
 def _gist(row: Row) -> tuple[str, str | None]:
     is_set = row.outcome in ("updated", "unchanged")
     return ("set" if is_set else f"{row.outcome} {row.text}", row.address)
-
-
-def _describe(results: Sequence[Result], warnings: Iterable[str]) -> Mapping[str, object]:
-    waits = [result.retry_after for result in results if result.retry_after is not None]
-    return {
-        "updates": [_describe_row(row) for result in results for row in result.rows],
-        "retry_after": max(waits, default=None),
-        "warnings": list(warnings),
-    }
-
-
-def _describe_row(row: Row) -> Mapping[str, object]:
-    return {
-        "hostname": row.hostname,
-        "record_type": row.record_type,
-        "address": row.address,
-        "outcome": row.outcome,
-        "text": row.text,
-    }
 
 
 def _show(results: Sequence[Result]) -> None:

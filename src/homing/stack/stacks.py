@@ -57,10 +57,6 @@ class Stack:
         """The name of its DynamoDB table."""
         return self.outputs.get("tableName") or f"{self.name}-config"
 
-    def is_on(self, parameter: str) -> bool:
-        """Tell whether a yes-or-no parameter says yes."""
-        return self.parameters.get(parameter) == "true"
-
 
 @dataclass(frozen=True, slots=True)
 class Resource:
