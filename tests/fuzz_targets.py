@@ -22,7 +22,7 @@ from homing.formats import draft, imported
 from homing.protocols.dns_query import answer
 from homing.protocols.http import Request, Response
 from homing.protocols.zone_file import parse_records
-from homing.settings import Settings, load
+from homing.settings.one_machine import Settings, load
 from tests.protocols.strategies import V4, V6, basic
 from tests.web.harness import NOW, SECRET, TOKEN_KEY, VECTORS, ZONE_ID, ZONES, World, make_rows
 

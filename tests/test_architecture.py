@@ -42,10 +42,6 @@ IMPURE_MODULES = frozenset({
 })  # fmt: skip
 """I/O, clocks, randomness, logging and concurrency. `datetime` is pure where nobody asks it for now."""
 MAY_USE_DNSPYTHON = ("homing.protocols.dns_", "homing.protocols.zone_file", "homing.runtimes.dns_")
-SETTINGS = (
-    "setting_values", "serverless_settings", "agent_settings",
-    "client_settings", "client_checks", "client_loading", "client_ini", "client_secrets",
-)  # fmt: skip
 MAX_LINES = 300
 SECRET_WORDS = ("secret", "password", "digest", "token", "hash")
 NO_SECRETS = ("content_digest",)
@@ -57,8 +53,6 @@ def unit_of(name: str) -> str | None:
     parts = name.split(".")
     if len(parts) == 1:
         return None
-    if parts[1] in SETTINGS:
-        return "settings"
     return {"__main__": "cli"}.get(parts[1], parts[1])
 
 

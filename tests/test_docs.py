@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from homing import agent_settings, client_settings, settings
 from homing.cli import cli, client_reference, reference
 from homing.core.outcomes import Answer, HostOutcome, Outcome, RRsetOutcome
 from homing.protocols import awslabs, ddupdate, dyndns2, signed
 from homing.protocols.http import Request, Response
-from homing.settings import Settings
+from homing.settings import agent, client, one_machine
+from homing.settings.one_machine import Settings
 from homing.wiring.one_machine import make_zone
 from tests.house import MODULES, PACKAGE, ROOT
 from tests.pages import PAGES, Page, page
@@ -126,8 +126,8 @@ def test_names_with_underscores_are_names_of_the_code(one: Page) -> None:
 @pytest.mark.parametrize("one", WRITTEN, ids=IDS)
 def test_variables_of_the_environment_are_settings(one: Page) -> None:
     known = {f"HOMING_{setting.name.upper()}" for setting in fields(Settings)} | {"HOMING_CONFIG"}
-    known |= {f"HOMING_CLIENT_{name.upper()}" for name in client_settings.READERS}
-    known |= {f"HOMING_AGENT_{name.upper()}" for name in agent_settings.READERS}
+    known |= {f"HOMING_CLIENT_{name.upper()}" for name in client.READERS}
+    known |= {f"HOMING_AGENT_{name.upper()}" for name in agent.READERS}
     for name in re.findall(r"\bHOMING_[A-Z_]+\b", one.text):
         assert name.removesuffix("_FILE") in known, name
 
@@ -137,7 +137,7 @@ def test_settings_that_are_shown_can_be_used(one: Page, tmp_path: Path) -> None:
     for block in one.of("toml"):
         file = tmp_path / "homing.toml"
         file.write_text(block.text)
-        loaded = settings.load(environment={}, file=file)
+        loaded = one_machine.load(environment={}, file=file)
         for zone in loaded.settings.zones:
             make_zone(zone, serial=1)
 

@@ -13,7 +13,7 @@ from homing.runtimes import access_log, server
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from homing.settings import Settings
+    from homing.settings.one_machine import Settings
 
 
 @pytest.fixture

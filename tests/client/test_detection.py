@@ -12,7 +12,7 @@ from homing.client.detection import cheap_mark, is_free, look, mark
 from homing.client.netlink_values import TEMPORARY, InterfaceAddress, Link, Route, Snapshot
 from homing.client.remote import Line
 from homing.client.sources import Absent
-from homing.client_settings import ClientSettings, parse_source
+from homing.settings.client import ClientSettings, parse_source
 
 if TYPE_CHECKING:
     from homing.core.addresses import Address

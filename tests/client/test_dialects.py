@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from homing.client.dialects import converse, set_group
 from homing.client.remote import FamilyAbsent
-from homing.client_settings import ClientSettings, Source
 from homing.core.credentials import legacy_hash, parse_signature
 from homing.core.outcomes import Outcome
 from homing.protocols.asking import Ask, Heard, Kind, Reply
+from homing.settings.client import ClientSettings, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable

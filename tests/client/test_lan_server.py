@@ -15,10 +15,10 @@ from homing.client.lan_server import GroupUnknown, list_members, parse_group, se
 from homing.client.lan_values import Member, Move
 from homing.client.remote import Line
 from homing.client.replies import unanswered
-from homing.client_settings import ClientSettings
 from homing.core.addresses import parse_address
 from homing.core.values import replace
 from homing.protocols.asking import Heard, Kind, Reply
+from homing.settings.client import ClientSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from homing.client import igd, netlink, portmap, sources, stun
 from homing.client.remote import Line, ServerUnreachable
 from homing.client.sources import Absent, NoAddress, find_address, read_address
-from homing.client_settings import ClientSettings, parse_source
 from homing.core.values import replace
 from homing.protocols.asking import Heard
+from homing.settings.client import ClientSettings, parse_source
 from tests.client.servers import Datagrams, Scripted, answer
 
 if TYPE_CHECKING:

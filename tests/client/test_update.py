@@ -12,7 +12,7 @@ import pytest
 from homing.client import update as update_module
 from homing.client.cache import Cache, default_path, key_of
 from homing.client.update import Result, update
-from homing.client_settings import ClientSettings, Source
+from homing.settings.client import ClientSettings, Source
 from tests.client.servers import Scripted, answer
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from homing.serverless_settings import parse_settings
+from homing.settings.serverless import parse_settings
 from tests.deploy.policy_evaluator import actions_of
 from tests.deploy.rendering import REGION, Rendered, TemplateError, load, render
 from tests.deploy.roles import policies_of

@@ -15,7 +15,6 @@ import pytest
 
 from homing.client import remote
 from homing.client.agent_values import Send
-from homing.client_settings import ClientSettings
 from homing.core.addresses import parse_address
 from homing.protocols.asking import Kind, Reply
 from homing.runtimes import agent_jobs
@@ -24,6 +23,7 @@ from homing.runtimes.agent_jobs import Worker, do_send, ping, run_hook
 from homing.runtimes.agent_log import LogLines
 from homing.runtimes.agent_state import StateFile
 from homing.runtimes.supervision import notify, watchdog_seconds
+from homing.settings.client import ClientSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

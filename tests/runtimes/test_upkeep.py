@@ -14,7 +14,7 @@ import pytest
 from homing.core.errors import StoreUnavailable
 from homing.runtimes import server
 from homing.runtimes.server import DAY, MINUTE, Job, running
-from homing.settings import load
+from homing.settings.one_machine import load
 from homing.stores.sqlite import SqliteStore
 from tests.conformance.store_contract import make_host
 from tests.conformance.test_stores import FixedClock
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from homing.settings import Settings
+    from homing.settings.one_machine import Settings
     from homing.wiring.one_machine import OneMachine
 
 PATIENCE = 15.0

@@ -11,7 +11,7 @@ import pytest
 
 from homing.core.errors import StoreUnavailable
 from homing.protocols.http import Request
-from homing.settings import load
+from homing.settings.one_machine import load
 from homing.stores import sqlite_schema
 from homing.stores.sqlite import SqliteStore
 from homing.wiring.one_machine import open_server

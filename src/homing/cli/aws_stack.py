@@ -12,7 +12,7 @@ import click
 from homing.cli.aws_options import echo_event, stack_options
 from homing.cli.options import json_option, print_fields, print_json
 from homing.core.errors import HomingError, InvalidInput, Refused
-from homing.setting_values import seconds
+from homing.settings.values import seconds
 from homing.stack.account import open_account
 from homing.stack.condition import condition_of
 from homing.stack.logs import FUNCTIONS, follow_lines, groups_of, read_lines

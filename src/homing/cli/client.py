@@ -11,14 +11,14 @@ import click
 
 from homing.cli.options import json_option, print_json
 from homing.cli.result_view import describe_results
-from homing.client_settings import PROTOCOLS
 from homing.core.errors import InvalidAddress
+from homing.settings.client import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from homing.client.update import Found, Result
-    from homing.client_loading import LoadedClient
+    from homing.settings.client_loading import LoadedClient
 
 _ONE_FAMILY = ("nat-pmp", "upnp")
 
@@ -63,7 +63,7 @@ def ip(as_json: bool, config: Path | None, **given: Any) -> None:
       homing ip --source router
     """
     from homing.client.update import find_addresses, line_of
-    from homing.client_loading import load_client
+    from homing.settings.client_loading import load_client
 
     loaded = load_client(_flags(given), file=config, is_update=False)
     _warn(loaded)
@@ -116,7 +116,7 @@ def update(
     """
     from homing.client.cache import Cache, default_path
     from homing.client.update import update as update_account
-    from homing.client_loading import load_client
+    from homing.settings.client_loading import load_client
 
     flags = _flags(given) | {"names": names}
     loaded = load_client(flags, file=config, ddupdate_file=ddupdate_config)

@@ -6,10 +6,10 @@ import ast
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from homing import agent_settings, client_loading, client_settings
-from homing.client_settings import AUTO, SECRETS, ClientSettings
 from homing.core.values import defaults_of
-from homing.settings import AGENT_TABLE, CLIENT_TABLE, FILE_NAME
+from homing.settings import agent, client, client_loading
+from homing.settings.client import AUTO, SECRETS, ClientSettings
+from homing.settings.one_machine import AGENT_TABLE, CLIENT_TABLE, FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,12 +73,12 @@ _SHOWN = {"server": "needed", "names": "needed", "secret": "needed"}
 
 def render_client() -> str:
     """Return the page."""
-    client = f"## [{CLIENT_TABLE}]\n\nEach is `{client_loading.PREFIX}...` in the environment.\n\n"
-    agent = f"## [{AGENT_TABLE}]\n\nEach is `{agent_settings.PREFIX}...` in the environment.\n\n"
+    of_client = f"## [{CLIENT_TABLE}]\n\nEach is `{client_loading.PREFIX}...` in the environment.\n\n"
+    of_agent = f"## [{AGENT_TABLE}]\n\nEach is `{agent.PREFIX}...` in the environment.\n\n"
     return "\n".join([
         _HEAD,
-        client + _TABLE + "".join(_rows(client_settings, ClientSettings)),
-        agent + _TABLE + "".join(_rows(agent_settings, agent_settings.AgentSettings)),
+        of_client + _TABLE + "".join(_rows(client, ClientSettings)),
+        of_agent + _TABLE + "".join(_rows(agent, agent.AgentSettings)),
     ])  # fmt: skip
 
 

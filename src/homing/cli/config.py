@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from homing import settings as settings_module
 from homing.cli.options import json_option, print_json, print_table
-from homing.client_loading import is_configured, load_client
-from homing.client_settings import DUCKDNS
 from homing.core.errors import InvalidSettings
-from homing.setting_values import ZoneSettings
-from homing.settings import Settings
+from homing.settings import one_machine
+from homing.settings.client import DUCKDNS
+from homing.settings.client_loading import is_configured, load_client
+from homing.settings.one_machine import Settings
+from homing.settings.values import ZoneSettings
 
 if TYPE_CHECKING:
-    from homing.client_settings import ClientSettings
+    from homing.settings.client import ClientSettings
 
 file_option = click.option("--config", "file", type=click.Path(path_type=Path), help="The settings file, homing.toml.")
 
@@ -40,7 +40,7 @@ def config() -> None:
 @json_option
 def show(file: Path | None, as_json: bool) -> None:
     """Show every setting, its value and where it came from. Secrets are not shown."""
-    loaded = settings_module.load(file=file)
+    loaded = one_machine.load(file=file)
     shown = {
         setting.name: {
             "value": _shown(getattr(loaded.settings, setting.name), is_secret=setting.metadata["is_secret"]),
@@ -67,7 +67,7 @@ def check(file: Path | None, as_json: bool) -> None:
     problems: list[str] = []
     loaded = client = None
     try:
-        loaded = settings_module.load(file=file)
+        loaded = one_machine.load(file=file)
         _check_all(loaded.settings)
     except InvalidSettings as error:
         problems += error.problems

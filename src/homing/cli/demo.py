@@ -15,8 +15,8 @@ import click
 
 from homing.core.names import Name
 from homing.core.records import RRset
-from homing.setting_values import ZoneSettings, zone_settings
-from homing.settings import Settings
+from homing.settings.one_machine import Settings
+from homing.settings.values import ZoneSettings, zone_settings
 
 if TYPE_CHECKING:
     from homing.core.hosts import Host

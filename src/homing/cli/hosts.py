@@ -239,7 +239,7 @@ def rotate(name: Name, overlap: str | None, place: Place, as_json: bool) -> None
     Example:
       homing host rotate cam.home.example --overlap 2d
     """
-    from homing.setting_values import seconds
+    from homing.settings.values import seconds
 
     try:
         until = seconds(0, 365 * 86_400)(overlap) if overlap else None

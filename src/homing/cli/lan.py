@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from homing.client.lan_round import LanSettings
     from homing.client.neighbours import Reader
     from homing.client.update import Result, Row
-    from homing.client_loading import LoadedClient
-    from homing.client_settings import ClientSettings
+    from homing.settings.client import ClientSettings
+    from homing.settings.client_loading import LoadedClient
 
 _PROTOCOLS = ("signed", "awslabs")
 
@@ -79,7 +79,7 @@ def lan(
     """
     from homing.client.lan_round import LanSettings, read_all_leases
     from homing.client.neighbours import open_reader
-    from homing.client_loading import load_client
+    from homing.settings.client_loading import load_client
 
     flags = {key: value for key, value in given.items() if value is not None}
     if "via" in flags:

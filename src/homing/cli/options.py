@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from homing import settings
 from homing.core.errors import InvalidName
 from homing.core.names import Name, parse_hostname
+from homing.settings import one_machine
 
 if TYPE_CHECKING:
     from homing.wiring.desk import Desk
@@ -46,10 +46,12 @@ class Place:
     profile: str | None = None
 
     @property
-    def settings(self) -> settings.Settings:
+    def settings(self) -> one_machine.Settings:
         """What the settings say about hosts; those of this machine say nothing about a stack."""
         return (
-            settings.Settings() if self.stack else settings.load({"database": self.database}, file=self.config).settings
+            one_machine.Settings()
+            if self.stack
+            else one_machine.load({"database": self.database}, file=self.config).settings
         )
 
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from homing import setting_values
 from homing.cli import cli
 from homing.cli.client_reference import render_client
 from homing.cli.serve import serve
 from homing.core.values import MISSING, defaults_of
-from homing.setting_values import ZoneSettings
-from homing.settings import FILE_NAME, PREFIX, Settings
+from homing.settings import values
+from homing.settings.one_machine import FILE_NAME, PREFIX, Settings
+from homing.settings.values import ZoneSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -143,7 +143,7 @@ def _zone_rows() -> Iterator[str]:
 
 def _attribute_docs(class_name: str) -> Iterator[tuple[str, str]]:
     """Yield the texts that stand below the fields of a class, which Python itself forgets."""
-    tree = ast.parse(inspect.getsource(setting_values))
+    tree = ast.parse(inspect.getsource(values))
     found = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name)
     for field, text in zip(found.body, found.body[1:], strict=False):
         is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from homing.client_settings import PROTOCOLS
 from homing.runtimes.agent_log import LEVELS, Level
+from homing.settings.client import PROTOCOLS
 
 
 @click.command()
@@ -44,10 +44,10 @@ def run(config: Path | None, log_level: Level, **given: Any) -> None:
       homing run cam.home.example --server https://ddns.example.com --secret-file cam.secret
       homing run --config /etc/homing/homing.toml
     """
-    from homing.agent_settings import READERS, default_state_file, load_agent
-    from homing.client_loading import load_client
     from homing.runtimes.agent_accounts import Orders
     from homing.runtimes.agent_process import become_agent
+    from homing.settings.agent import READERS, default_state_file, load_agent
+    from homing.settings.client_loading import load_client
 
     flags = {name: value for name, value in given.items() if name not in READERS}
     if interface := flags.pop("of_interface", None):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from homing import settings as settings_module
 from homing.core.records import RRsetKey
-from homing.settings import Settings, flag_of
+from homing.settings import one_machine
+from homing.settings.one_machine import Settings, flag_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,7 @@ def serve(config: str | None, **flags: Any) -> None:
     from homing.runtimes.access_log import configure_logging
 
     given = {name: list(value) if isinstance(value, tuple) and value else value for name, value in flags.items()}
-    loaded = settings_module.load(given, file=Path(config) if config else None)
+    loaded = one_machine.load(given, file=Path(config) if config else None)
     configure_logging("json" if loaded.settings.log_format == "json" else "text", loaded.settings.log_level)
     server.run(server.serve(loaded.settings, lambda running: _tell(running, loaded.file)))
 
@@ -74,7 +74,7 @@ def _tell(running: Running, file: Path | None) -> None:
     lines = [f"homing serves {zones}"]
     lines += [f"  {'https' if one.tls else 'http'}://{_shown(one.host, one.port)}" for one in running.http.addresses]
     lines += [f"  dns {_shown(host, port)} (UDP and TCP)" for host, port in running.dns.addresses]
-    lines += [f"  store {machine.settings.database or settings_module.default_database()}"]
+    lines += [f"  store {machine.settings.database or one_machine.default_database()}"]
     lines += [f"  next: {hint}" for hint in _hints(running, file)]
     click.echo("\n".join(lines), err=True)
 

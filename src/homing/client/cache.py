@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from homing.client_settings import ClientSettings
     from homing.core.addresses import Address
     from homing.core.hosts import RecordType
+    from homing.settings.client import ClientSettings
 
 MAX_FILE = 1024 * 1024
 """Bytes; a file that is longer is not ours."""

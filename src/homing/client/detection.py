@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from homing.client.netlink_values import Snapshot
     from homing.client.remote import Line
-    from homing.client_settings import ClientSettings
     from homing.core.addresses import Address
+    from homing.settings.client import ClientSettings
 
 _SEES = ("awslabs", "awslabs-post")
 """Protocols that set the address which the server sees: it has to be asked."""

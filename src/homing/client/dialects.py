@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from homing.client.remote import FamilyAbsent
-from homing.client_checks import is_this_machine
 from homing.core.addresses import Address
 from homing.core.credentials import SIGNATURE_WINDOW
 from homing.core.errors import InvalidName
@@ -21,9 +20,10 @@ from homing.core.names import parse_hostname
 from homing.core.values import replace
 from homing.protocols import awslabs_client, ddupdate_client, duckdns, dyndns2_client, signed_client
 from homing.protocols.asking import Ask, Heard, Kind, Reply, merge, refused
+from homing.settings.client_checks import is_this_machine
 
 if TYPE_CHECKING:
-    from homing.client_settings import ClientSettings
+    from homing.settings.client import ClientSettings
 
 Family = Literal[4, 6]
 Sent: TypeAlias = Mapping[Family, Address | None]

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from homing.client.lan_values import Kept, Member, Move
     from homing.client.leases import Lease
     from homing.client.neighbours import Reader
-    from homing.client_settings import ClientSettings
     from homing.core.addresses import Address
+    from homing.settings.client import ClientSettings
 
 
 @frozen(kw_only=True)

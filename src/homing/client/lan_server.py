@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from homing.client.dialects import Conversation, Family
     from homing.client.lan_values import Move
     from homing.client.remote import Line
-    from homing.client_settings import ClientSettings
     from homing.core.addresses import Address
     from homing.core.hosts import RecordType
+    from homing.settings.client import ClientSettings
 
 PROTOCOLS = ("signed", "awslabs")
 MAX_MEMBERS = 2000

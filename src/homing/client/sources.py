@@ -12,16 +12,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 from homing.client import igd, portmap, stun
 from homing.client.remote import FamilyAbsent, Line, ServerUnreachable, exchange
-from homing.client_settings import Source, parse_place
 from homing.core.addresses import can_be_assigned, describe, parse_address
 from homing.core.errors import HomingError, InvalidAddress
 from homing.core.values import replace
 from homing.protocols import awslabs_client
 from homing.protocols.asking import Ask, Heard, Kind, Reply, members_of, read_failure, shorten
+from homing.settings.client import Source, parse_place
 
 if TYPE_CHECKING:
-    from homing.client_settings import ClientSettings
     from homing.core.addresses import Address
+    from homing.settings.client import ClientSettings
 
 Family = Literal[4, 6]
 _CHECKIP = re.compile(r"Current IP Address: ([0-9A-Fa-f:.]{2,45})")

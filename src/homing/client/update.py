@@ -15,16 +15,16 @@ from homing.client.lookup import ask_dns, shows
 from homing.client.remote import FamilyAbsent, Line, ServerUnreachable, exchange, trust
 from homing.client.replies import Reply, unanswered
 from homing.client.sources import Absent, NoAddress, find_address
-from homing.client_settings import DUCKDNS
 from homing.core.values import frozen, replace
+from homing.settings.client import DUCKDNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from homing.client.dialects import Conversation, Family, Sent
-    from homing.client_settings import ClientSettings
     from homing.core.addresses import Address
     from homing.core.hosts import RecordType
+    from homing.settings.client import ClientSettings
 
 Outcome = Literal["updated", "unchanged", "cached", "would send", "skipped", "refused", "try later", "not a server"]
 RECORD_TYPES: Mapping[Family, RecordType] = {4: "A", 6: "AAAA"}

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from homing.client.agent_values import Action, Event
-    from homing.client_settings import ClientSettings
     from homing.runtimes.agent_accounts import Orders
+    from homing.settings.client import ClientSettings
 
 POLL = 10.0
 """Seconds between two looks at the machine's own addresses where no kernel tells of changes."""

@@ -12,10 +12,10 @@ from homing.core.values import frozen
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from homing.agent_settings import AgentSettings
     from homing.client.agent_values import State
-    from homing.client_settings import ClientSettings
     from homing.runtimes.agent_log import Level
+    from homing.settings.agent import AgentSettings
+    from homing.settings.client import ClientSettings
 
 DAY = 86_400.0
 

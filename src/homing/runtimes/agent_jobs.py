@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from homing.client.agent_values import AskDns, Event, Look, Send, Verdict
     from homing.client.netlink import Tables
     from homing.client.netlink_values import Snapshot
-    from homing.client_settings import ClientSettings
     from homing.core.addresses import Address
     from homing.runtimes.agent_log import LogLines
+    from homing.settings.client import ClientSettings
 
 DNS_SECONDS = 3.0
 PING_SECONDS = 10.0

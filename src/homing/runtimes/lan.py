@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from homing.client.lan_round import LanSettings, Round
     from homing.client.neighbours import OwnLink, Reader, Reading
-    from homing.client_settings import ClientSettings
     from homing.core.addresses import Address
+    from homing.settings.client import ClientSettings
 
 _log = logging.getLogger("homing.lan")
 

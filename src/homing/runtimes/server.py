@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from homing.app.publishing import Outbox
-    from homing.settings import Settings
+    from homing.settings.one_machine import Settings
 
 FOLLOW_INTERVAL = 0.1
 """Seconds between two looks for what another process, such as the command line, has committed."""

@@ -14,7 +14,7 @@ from homing.aws.transport import HttpTransport, endpoint_for
 from homing.core.limits import Rate
 from homing.core.update import Policy
 from homing.core.values import frozen
-from homing.serverless_settings import ServerlessSettings, parse_settings, why_not
+from homing.settings.serverless import ServerlessSettings, parse_settings, why_not
 from homing.stores.dynamodb import DynamoStore
 from homing.web.routes import Access, Application
 from homing.wiring.system import SystemClock, SystemEntropy

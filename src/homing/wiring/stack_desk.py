@@ -17,7 +17,7 @@ from homing.aws.sigv4 import Credentials
 from homing.aws.transport import HttpTransport, endpoint_for
 from homing.core.errors import InvalidSettings, Refused
 from homing.core.update import Policy
-from homing.serverless_settings import ServerlessSettings, parse_settings, why_not
+from homing.settings.serverless import ServerlessSettings, parse_settings, why_not
 from homing.stack.account import open_account
 from homing.stack.stacks import find_stack, parse_stack_name
 from homing.wiring.desk import Desk

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homing.aws.budget import Deadline
-from homing.serverless_settings import parse_settings
+from homing.settings.serverless import parse_settings
 from homing.web.routes import Access, Application
 from homing.wiring.serverless import Update
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from homing.serverless_settings import ServerlessSettings
+    from homing.settings.serverless import ServerlessSettings
 
 EVENTS = Path(__file__).parent / "events"
 NAMES = sorted(path.stem for path in EVENTS.glob("*.json"))

@@ -472,5 +472,7 @@ def test_a_poll_needs_no_library_and_starting_calls_nobody() -> None:
         assert not HEAVY & {name.partition(".")[0] for name in found[moment]}
         ours = {name for name in found[moment] if name.startswith(("homing.publishers", "homing.aws.route53"))}
         assert not ours
-        assert not {"homing.app.publishing", "homing.app.administration", "homing.settings"} & set(found[moment])
+        assert not {"homing.app.publishing", "homing.app.administration", "homing.settings.one_machine"} & set(
+            found[moment]
+        )
     assert found["connected"] == []

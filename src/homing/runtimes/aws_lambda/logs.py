@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from homing.runtimes.aws_lambda.metrics import embed
 from homing.runtimes.crashes import render_crash
-from homing.serverless_settings import LOG_LEVELS
+from homing.settings.serverless import LOG_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,15 +12,15 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from homing.client_checks import contradictions, warnings_about
-from homing.client_ini import account_of, find_ini, merge_ini, read_ini
-from homing.client_secrets import read_secret, warn_if_open
-from homing.client_settings import READERS, SECRETS, ClientSettings
 from homing.core.errors import InvalidInput, InvalidName, InvalidSettings
 from homing.core.names import parse_hostname
 from homing.core.values import frozen, replace
-from homing.settings import CLIENT_TABLE as TABLE
-from homing.settings import find_file, flag_of
+from homing.settings.client import READERS, SECRETS, ClientSettings
+from homing.settings.client_checks import contradictions, warnings_about
+from homing.settings.client_ini import account_of, find_ini, merge_ini, read_ini
+from homing.settings.client_secrets import read_secret, warn_if_open
+from homing.settings.one_machine import CLIENT_TABLE as TABLE
+from homing.settings.one_machine import find_file, flag_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ from homing.core.addresses import parse_address
 from homing.core.errors import InvalidAddress
 
 if TYPE_CHECKING:
-    from homing.client_settings import ClientSettings
+    from homing.settings.client import ClientSettings
 
 NEEDS = {"ddupdate": ("zone_id", "ttl"), "dyndns2": ("username",)}
 """Settings that say something in one protocol only."""

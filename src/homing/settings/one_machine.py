@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homing.core.errors import InvalidInput, InvalidSettings
-from homing.setting_values import (
+from homing.settings.values import (
     ZoneSettings,
     flag,
     listen_addresses,

@@ -1,7 +1,7 @@
 """What a client may be told: one frozen `ClientSettings` for each account, and how each setting's text is read.
 
 An account is one secret at one server, and the names that it opens. Where the values are collected from stands in
-`client_loading.py`. No problem's text holds a secret.
+`settings/client_loading.py`. No problem's text holds a secret.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from homing import setting_values as values
 from homing.core.addresses import is_global, parse_address
 from homing.core.errors import InvalidAddress, InvalidInput, InvalidName
 from homing.core.names import parse_hostname
 from homing.core.values import field, frozen
+from homing.settings import values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """The settings of a Lambda function: text in its environment, set by the template -> one frozen value.
 
-It has no use for `settings.py`, whose TOML, flags and help are for a machine at home, and would cost every cold start.
-The variables are a contract with `deploy/aws/template.yaml`.
+It has no use for `settings/one_machine.py`, whose TOML, flags and help are for a machine at home, and would cost every
+cold start. The variables are a contract with `deploy/aws/template.yaml`.
 """
 
 from __future__ import annotations

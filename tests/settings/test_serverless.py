@@ -6,7 +6,7 @@ import pytest
 
 from homing.core.errors import InvalidSettings
 from homing.core.names import Name
-from homing.serverless_settings import parse_settings, why_not
+from homing.settings.serverless import parse_settings, why_not
 
 NEEDED = {
     "AWS_REGION": "eu-central-1",

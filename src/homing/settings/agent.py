@@ -1,6 +1,6 @@
 """The agent's own settings: `[agent]` of `homing.toml`, `HOMING_AGENT_...`, flags.
 
-What it sends, and to whom, is in `client_settings.py`.
+What it sends, and to whom, is in `settings/client.py`.
 
 Every problem is told at once, with its place.
 """
@@ -14,12 +14,12 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homing import setting_values as values
-from homing.client_settings import parse_url
 from homing.core.errors import InvalidInput, InvalidSettings
 from homing.core.values import field, frozen
-from homing.settings import AGENT_TABLE as TABLE
-from homing.settings import find_file
+from homing.settings import values
+from homing.settings.client import parse_url
+from homing.settings.one_machine import AGENT_TABLE as TABLE
+from homing.settings.one_machine import find_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

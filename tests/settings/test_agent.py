@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from homing.agent_settings import AgentSettings, default_state_file, load_agent
 from homing.core.errors import InvalidSettings
+from homing.settings.agent import AgentSettings, default_state_file, load_agent
 
 if TYPE_CHECKING:
     from pathlib import Path

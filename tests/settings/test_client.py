@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing import client_loading
-from homing.client_ini import parse_ini
-from homing.client_loading import LoadedClient, load_client
-from homing.client_settings import READERS, SECRETS, ClientSettings, Source, parse_source
 from homing.core.errors import InvalidInput, InvalidSettings
+from homing.settings import client_loading
+from homing.settings.client import READERS, SECRETS, ClientSettings, Source, parse_source
+from homing.settings.client_ini import parse_ini
+from homing.settings.client_loading import LoadedClient, load_client
 from tests.pages import page
 
 if TYPE_CHECKING:
