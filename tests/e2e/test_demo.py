@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -63,6 +64,13 @@ def _begin(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], Path
     return process, printed, temporary
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a demo and the agent that it has started: both are one process group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
@@ -73,8 +81,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         assert process.poll() is None, printed.read_text()
         yield Demo(process, printed.read_text(), folder, temporary)
     finally:
-        process.kill()
-        process.wait()
+        _end(process)
 
 
 BLOCKS = [
@@ -119,9 +126,17 @@ def test_https_line_shows_the_address_and_trusts_the_certificate(demo: Demo) -> 
     assert demo.paste(line) == "127.0.0.1\n"
 
 
+def test_the_agents_block_moves_its_address_and_the_name_follows(demo: Demo) -> None:
+    need("bash", "dig")
+    block = demo.block("the agent")
+    told = demo.paste(block).splitlines()
+    assert told[0] == "127.0.0.11"
+    assert any(line.endswith("agent.home.test: updated, 127.0.0.11") for line in told)
+
+
 def test_no_block_is_left_untested(demo: Demo) -> None:
     headings = re.findall(r"^# ([^,:\n]*)", demo.text, re.MULTILINE)
-    assert headings == ["dyndns2", "awslabs v1 and v2", "awslabs v3", "ddupdate", "signed", "ddclient"]
+    assert headings == ["dyndns2", "awslabs v1 and v2", "awslabs v3", "ddupdate", "signed", "ddclient", "the agent"]
 
 
 def test_once_shows_one_update_in_dns_and_ends_well(tmp_path: Path) -> None:
@@ -129,11 +144,12 @@ def test_once_shows_one_update_in_dns_and_ends_well(tmp_path: Path) -> None:
     try:
         assert process.wait(RUN_SECONDS) == 0, printed.read_text()
     finally:
-        process.kill()
-        process.wait()
+        _end(process)
     lines = printed.read_text().splitlines()
     assert lines[0] == "DNS before   demo.home.test. has no address"
-    assert lines[-1] == "DNS after    demo.home.test. 127.0.0.2"
+    assert "DNS after    demo.home.test. 127.0.0.2" in lines
+    assert lines[-2].startswith("address      127.0.0.9 becomes 127.0.0.10")
+    assert re.fullmatch(r"DNS follows  agent\.home\.test 127\.0\.0\.10 after \d+\.\d\d s", lines[-1])
     assert list(temporary.iterdir()) == []
 
 
@@ -153,8 +169,7 @@ def test_a_signal_ends_it_and_leaves_no_file_and_no_process(tmp_path: Path, numb
         process.send_signal(number)
         assert process.wait(RUN_SECONDS) == 0, printed.read_text()
     finally:
-        process.kill()
-        process.wait()
+        _end(process)
     assert "Traceback" not in printed.read_text()
     assert list(temporary.iterdir()) == []
     with pytest.raises(ProcessLookupError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from homing.cli.demo_agent import DemoAgent, agent_lines, ending, show_agent
 from homing.core.names import Name
 from homing.core.records import RRset
 from homing.settings.one_machine import Settings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from homing.runtimes.server import Running
 
 ZONE = Name("home.test.")
-_HOSTS = ("demo", "hash", "post", "router", "token", "signed", "ddclient")
+_HOSTS = ("demo", "hash", "post", "router", "token", "signed", "ddclient", "agent")
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,11 @@ class Place:
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the first update, with exit code 0 if DNS showed it.")
+@click.option("--once", is_flag=True, help="End after that, with exit code 0 if DNS showed it.")
 def demo(*, once: bool) -> None:
-    """Serve the zone home.test on loopback, make one real update, and leave lines to paste until Ctrl-C.
+    """Serve the zone home.test on loopback, make one real update, and have the agent follow an address that changes.
+
+    It goes on until Ctrl-C, with lines to paste for each protocol.
 
     \b
     Example:
@@ -75,10 +78,12 @@ async def _demo(folder: Path, *, once: bool) -> None:
     async with running(settings) as server:
         place = await asyncio.to_thread(_register, server, folder, authority)
         await asyncio.to_thread(_show_one_update, place)
-        if once:
-            return
-        click.echo(_lines(place))
-        await told.wait()
+        with ending(_make_agent(place)) as agent:
+            await asyncio.to_thread(show_agent, agent, lambda name: _ask(name, place.dns_port))
+            if once:
+                return
+            click.echo(_lines(place, agent))
+            await told.wait()
 
 
 def _zone() -> ZoneSettings:
@@ -144,6 +149,12 @@ def _show_one_update(place: Place) -> None:
         raise click.ClickException("DNS does not show the update")
 
 
+def _make_agent(place: Place) -> DemoAgent:
+    agent = DemoAgent(place.folder, f"agent.{ZONE}".rstrip("."))
+    agent.write_settings(place.https or place.http, place.secrets["agent"], place.dns_port, place.authority)
+    return agent
+
+
 def _ask(hostname: str, port: int) -> str | None:
     """Return the address that our own DNS server answers, as any resolver would hear it."""
     import dns.message
@@ -167,7 +178,7 @@ ddclient.home.test
 """
 
 
-def _lines(place: Place) -> str:
+def _lines(place: Place, agent: DemoAgent) -> str:
     """Return lines to paste; each works as it stands, and says "unchanged" the second time."""
     secrets, http, folder = place.secrets, place.http, place.folder
     tls = f"\ncurl -s --cacert {place.authority} {place.https}/ip\n" if place.https else ""
@@ -204,6 +215,7 @@ dig @127.0.0.1 -p {place.dns_port} signed.home.test +short
 # ddclient, in the foreground
 ddclient -foreground -daemon=0 -noquiet -verbose -file {folder}/ddclient.conf -cache {folder}/ddclient.cache
 dig @127.0.0.1 -p {place.dns_port} ddclient.home.test +short
-{tls}
+
+{agent_lines(agent, place.dns_port)}{tls}
 Ctrl-C ends it and leaves nothing behind.
 """
