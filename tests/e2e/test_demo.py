@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
-import subprocess
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.programs import HOMING, RUN_SECONDS, START_SECONDS, clean_environment, need, run, wait_for
+from tests.e2e.demos import Demo, begin, check_block, check_https_line
+from tests.e2e.programs import HOMING, RUN_SECONDS, need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,67 +19,18 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
+_COMMAND = (*HOMING, "demo")
 _END = "Ctrl-C ends it and leaves nothing behind."
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A running demo and what it printed."""
-
-    process: subprocess.Popen[bytes]
-    text: str
-    folder: Path
-    temporary: Path
-
-    def block(self, title: str) -> str:
-        """Return the lines under a heading, as they were printed."""
-        blocks = self.text.split("\n\n")
-        found = [block for block in blocks if block.startswith(f"# {title}")]
-        assert len(found) == 1, self.text
-        return found[0]
-
-    def paste(self, block: str) -> str:
-        """Run lines in bash; return what they print."""
-        done = run(["bash", "-c", block], self.folder)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-
-def _begin(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], Path, Path]:
-    temporary = folder / "temporary"
-    temporary.mkdir()
-    printed = folder / "printed"
-    with printed.open("wb") as stream:
-        process = subprocess.Popen(
-            [*HOMING, "demo", *arguments],
-            cwd=folder,
-            env=clean_environment(folder, TMPDIR=str(temporary)),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    return process, printed, temporary
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a demo and the agent that it has started: both are one process group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    folder = tmp_path_factory.mktemp("demo")
-    process, printed, temporary = _begin(folder)
+    begun = begin(tmp_path_factory.mktemp("demo"), _COMMAND)
     try:
-        ready = wait_for(lambda: _END in printed.read_text() or process.poll() is not None, START_SECONDS)
-        assert ready, printed.read_text()
-        assert process.poll() is None, printed.read_text()
-        yield Demo(process, printed.read_text(), folder, temporary)
+        begun.wait_until(_END)
+        yield begun
     finally:
-        _end(process)
+        begun.end()
 
 
 BLOCKS = [
@@ -105,25 +54,11 @@ BLOCKS = [
 def test_a_block_as_printed_changes_what_dig_answers_and_the_second_time_says_unchanged(
     demo: Demo, title: str, address: str, first: str, second: str, programs: tuple[str, ...]
 ) -> None:
-    need("bash", "curl", "dig", *programs)
-    block = demo.block(title)
-    lookup = next(line for line in block.splitlines() if line.startswith("dig "))
-    assert demo.paste(lookup) == ""
-
-    once = demo.paste(block)
-    twice = demo.paste(block)
-
-    assert first in once
-    assert once.splitlines()[-1] == address
-    assert second in twice
-    assert first not in twice
-    assert twice.splitlines()[-1] == address
+    check_block(demo, title, address, first, second, programs)
 
 
 def test_https_line_shows_the_address_and_trusts_the_certificate(demo: Demo) -> None:
-    need("bash", "curl")
-    line = next(line for line in demo.text.splitlines() if line.startswith("curl -s --cacert"))
-    assert demo.paste(line) == "127.0.0.1\n"
+    check_https_line(demo)
 
 
 def test_the_agents_block_moves_its_address_and_the_name_follows(demo: Demo) -> None:
@@ -139,38 +74,32 @@ def test_no_block_is_left_untested(demo: Demo) -> None:
     assert headings == ["dyndns2", "awslabs v1 and v2", "awslabs v3", "ddupdate", "signed", "ddclient", "the agent"]
 
 
-def test_once_shows_one_update_in_dns_and_ends_well(tmp_path: Path) -> None:
-    process, printed, temporary = _begin(tmp_path, "--once")
+def test_once_shows_an_update_and_the_agent_and_ends_well(tmp_path: Path) -> None:
+    demo = begin(tmp_path, [*_COMMAND, "--once"])
     try:
-        assert process.wait(RUN_SECONDS) == 0, printed.read_text()
+        assert demo.process.wait(RUN_SECONDS) == 0, demo.text
     finally:
-        _end(process)
-    lines = printed.read_text().splitlines()
+        demo.end()
+    lines = demo.text.splitlines()
     assert lines[0] == "DNS before   demo.home.test. has no address"
     assert "DNS after    demo.home.test. 127.0.0.2" in lines
     assert lines[-2].startswith("address      127.0.0.9 becomes 127.0.0.10")
     assert re.fullmatch(r"DNS follows  agent\.home\.test 127\.0\.0\.10 after \d+\.\d\d s", lines[-1])
-    assert list(temporary.iterdir()) == []
+    assert list(demo.temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGINT,
-        signal.SIGTERM,
-    ],
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_leaves_no_file_and_no_process(tmp_path: Path, number: signal.Signals) -> None:
-    process, printed, temporary = _begin(tmp_path)
+    demo = begin(tmp_path, _COMMAND)
     try:
-        assert wait_for(lambda: _END in printed.read_text(), START_SECONDS), printed.read_text()
-        assert list(temporary.iterdir())
+        demo.wait_until(_END)
+        assert list(demo.temporary.iterdir())
         time.sleep(0.1)
-        process.send_signal(number)
-        assert process.wait(RUN_SECONDS) == 0, printed.read_text()
+        demo.process.send_signal(number)
+        assert demo.process.wait(RUN_SECONDS) == 0, demo.text
+        with pytest.raises(ProcessLookupError):
+            os.killpg(demo.process.pid, 0)
     finally:
-        _end(process)
-    assert "Traceback" not in printed.read_text()
-    assert list(temporary.iterdir()) == []
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+        demo.end()
+    assert "Traceback" not in demo.text
+    assert list(demo.temporary.iterdir()) == []

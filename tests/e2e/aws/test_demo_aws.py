@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from local_aws.demo import END
 
-from tests.e2e.programs import RUN_SECONDS, START_SECONDS, clean_environment, need, wait_for
-from tests.e2e.test_demo import Demo
+from tests.e2e.demos import Demo, begin, check_block, check_https_line
+from tests.e2e.programs import RUN_SECONDS, need, wait_for
 from tests.house import ROOT
 
 if TYPE_CHECKING:
@@ -23,41 +23,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 
-def begin(folder: Path, *arguments: str) -> Demo:
-    """Start it as the Makefile does; what it prints is in `printed`."""
-    temporary = folder / "temporary"
-    temporary.mkdir()
-    with (folder / "printed").open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "local_aws", *arguments],
-            cwd=ROOT,
-            env=clean_environment(folder, TMPDIR=str(temporary)),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    return Demo(process, "", folder, temporary)
-
-
-def printed(demo: Demo) -> str:
-    return (demo.folder / "printed").read_text()
-
-
-def wait_until_ready(demo: Demo) -> None:
-    assert wait_for(lambda: END in printed(demo) or demo.process.poll() is not None, START_SECONDS), printed(demo)
-    assert demo.process.poll() is None, printed(demo)
+_COMMAND = (sys.executable, "-m", "local_aws")
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    begun = begin(tmp_path_factory.mktemp("demo"))
+    begun = begin(tmp_path_factory.mktemp("demo"), _COMMAND, cwd=ROOT)
     try:
-        wait_until_ready(begun)
-        yield Demo(begun.process, printed(begun), begun.folder, begun.temporary)
+        begun.wait_until(END)
+        yield begun
     finally:
-        begun.process.send_signal(signal.SIGTERM)
-        begun.process.wait(RUN_SECONDS)
+        begun.end()
 
 
 BLOCKS = [
@@ -82,25 +58,11 @@ BLOCKS = [
 def test_a_block_as_printed_changes_what_dig_answers_and_the_second_time_says_unchanged(
     demo: Demo, title: str, address: str, first: str, second: str, programs: tuple[str, ...]
 ) -> None:
-    need("bash", "curl", "dig", *programs)
-    block = demo.block(title)
-    lookup = next(line for line in block.splitlines() if line.startswith("dig "))
-    assert demo.paste(lookup) == ""
-
-    once = demo.paste(block)
-    twice = demo.paste(block)
-
-    assert first in once
-    assert once.splitlines()[-1] == address
-    assert second in twice
-    assert first not in twice
-    assert twice.splitlines()[-1] == address
+    check_block(demo, title, address, first, second, programs)
 
 
 def test_https_line_shows_the_address_and_trusts_the_certificate(demo: Demo) -> None:
-    need("bash", "curl")
-    line = next(line for line in demo.text.splitlines() if line.startswith("curl -s --cacert"))
-    assert demo.paste(line) == "127.0.0.1\n"
+    check_https_line(demo)
 
 
 def test_no_block_is_left_untested(demo: Demo) -> None:
@@ -111,13 +73,12 @@ def test_no_block_is_left_untested(demo: Demo) -> None:
 
 
 def test_once_shows_three_updates_in_dns_and_ends_well(tmp_path: Path) -> None:
-    demo = begin(tmp_path, "--once")
+    demo = begin(tmp_path, [*_COMMAND, "--once"], cwd=ROOT)
     try:
-        assert demo.process.wait(RUN_SECONDS) == 0, printed(demo)
+        assert demo.process.wait(RUN_SECONDS) == 0, demo.text
     finally:
-        demo.process.kill()
-        demo.process.wait()
-    shown = [line.split()[2:] for line in printed(demo).splitlines() if line.startswith("DNS")]
+        demo.end()
+    shown = [line.split()[2:] for line in demo.text.splitlines() if line.startswith("DNS")]
     none = ["has", "no", "address"]
     assert shown == [
         ["curl.home.test.", *none], ["curl.home.test.", "127.0.0.2"],
@@ -140,18 +101,17 @@ def is_running(pid: str) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_ends_it_and_every_process_that_it_started(tmp_path: Path, number: signal.Signals) -> None:
     need("ps")
-    demo = begin(tmp_path)
+    demo = begin(tmp_path, _COMMAND, cwd=ROOT)
     try:
-        wait_until_ready(demo)
+        demo.wait_until(END)
         started = children_of(demo.process.pid)
         assert len(started) >= 2  # DynamoDB, and at least one function
         time.sleep(0.1)
         demo.process.send_signal(number)
-        assert demo.process.wait(RUN_SECONDS) == (0 if number != signal.SIGKILL else -signal.SIGKILL), printed(demo)
+        assert demo.process.wait(RUN_SECONDS) == (0 if number != signal.SIGKILL else -signal.SIGKILL), demo.text
     finally:
-        demo.process.kill()
-        demo.process.wait()
+        demo.end()
     assert wait_for(lambda: not [pid for pid in started if is_running(pid)])
-    assert "Traceback" not in printed(demo)
+    assert "Traceback" not in demo.text
     if number != signal.SIGKILL:
         assert list(demo.temporary.iterdir()) == []
