@@ -211,10 +211,11 @@ def test_a_prefix_keeps_the_interface_identifier(length: int, bits: int, identif
     assert int(address) & mask == (identifier if is_set else int(old)) & mask
 
 
-def test_a_prefix_alone_is_the_address_where_nothing_else_is_known() -> None:
-    after = decide(make(record_type="AAAA"), SetPrefix(PREFIXES[0]), when()).after
-    assert after is not None
-    assert after.desired == rrset("2a00:5::")
+def test_a_prefix_changes_nothing_where_nobody_knows_which_machine_is_meant() -> None:
+    """The prefix itself is the routers' anycast address (RFC 4291 section 2.6.1), and no host's."""
+    decision = decide(make(record_type="AAAA"), SetPrefix(PREFIXES[0]), when())
+    assert decision.outcome is Outcome.UNCHANGED
+    assert decision.after is None or decision.after.desired is None
 
 
 def test_a_host_is_withdrawn_only_where_it_allows_that() -> None:

@@ -143,7 +143,12 @@ def decide(host: Host, wish: Wish, given: Circumstances) -> Decision:
         if wish.instead is None:
             return keep(host, given)
         wish = wish.instead
-    address = _resolve(host, wish)
+    if isinstance(wish, SetPrefix):
+        identifier = _interface_identifier(host, wish.prefix)
+        if identifier is None:  # nobody knows which machine is meant; the prefix itself is no host's address
+            return keep(host, given)
+        wish = SetAddress(complete(wish.prefix, identifier))
+    address = wish.address if isinstance(wish, SetAddress) else None
     if address is not None and not _is_allowed(host, wish, address, given.policy):
         return Decision(host, Outcome.ADDRESS_NOT_ALLOWED)
     ttl = clamp_ttl(given.ttl, given.policy) if given.ttl is not None else host.ttl
@@ -167,26 +172,15 @@ def clamp_ttl(ttl: int, policy: Policy) -> int:
     return max(policy.min_ttl, min(policy.max_ttl, ttl))
 
 
-def _resolve(host: Host, wish: Wish) -> Address | None:
-    """Return the address that the wish means for this host; None to withdraw."""
-    match wish:
-        case SetAddress(address):
-            return address
-        case Withdraw():
-            return None
-        case SetPrefix(prefix):
-            return complete(prefix, _interface_identifier(host, prefix))
-
-
-def _interface_identifier(host: Host, prefix: IPv6Network) -> int:
-    """Return the configured one, else that of the address it has; without either the address is the prefix itself."""
+def _interface_identifier(host: Host, prefix: IPv6Network) -> int | None:
+    """Return the configured one, else that of the address it has."""
     if host.interface_identifier is not None:
         return parse_interface_identifier(host.interface_identifier)
     if host.desired is not None:
         address = parse_address(host.desired.rdata[0])
         if isinstance(address, IPv6Address):
             return interface_identifier_of(address, prefix.prefixlen)
-    return 0
+    return None
 
 
 def _is_allowed(host: Host, wish: Wish, address: Address, policy: Policy) -> bool:
