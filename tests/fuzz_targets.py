@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import string
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +19,12 @@ from homing.core.names import Name
 from homing.core.records import RRset, RRsetKey
 from homing.core.values import replace
 from homing.core.zone import Zones
-from homing.formats import draft, imported
+from homing.formats import draft, imported, imported_client
 from homing.protocols.dns_query import answer
 from homing.protocols.http import Request, Response
 from homing.protocols.zone_file import parse_records
+from homing.settings.client import READERS
+from homing.settings.client_toml import render_client
 from homing.settings.one_machine import Settings, load
 from tests.protocols.strategies import V4, V6, basic
 from tests.web.harness import NOW, SECRET, TOKEN_KEY, VECTORS, ZONE_ID, ZONES, World, make_rows
@@ -357,7 +360,50 @@ def _formats(monkeypatch: pytest.MonkeyPatch) -> Target:
     return Target([*own, *(sample for sample in samples if len(sample) <= 2048)], run)
 
 
-PARSERS = [*_http_seeds(), "names", "addresses", "settings", "setting values", "zone file", "DNS query", "formats"]
+_DDCLIENT = [
+    b"daemon=5m, ssl=yes\nuse=web, web=dyndns, web-skip='x'\nserver=d.example.com\nlogin=a\npassword='it''s #1'\na.b\n",
+    b"usev4=ifv4, ifv4=eth0, \\\nusev6=cmdv6, cmdv6='x | y', \\\nlogin_env=WHO password = \"q\" \\ # c\na.b,c.d e f\n",
+    b"protocol=duckdns, password=t, host=x\r\nprotocol=cloudflare, zone=z.test script=/v3/update w.z.test\nmx=m.b\n",
+]
+_INADYN = [
+    b"""period = 600\niface = eth0\nprovider default@dyndns.org:1 { username = a
+    password = "p\\x41\\"" hostname = {a.b, "c.d"} wildcard = true }\n""",
+    b"""custom x { ddns-server = d.b:1 ssl = no ddns-path = '/nic/update?hostname=%h&myip=%i' hostname += a.b
+    password = "${WHO:-x}" username = u checkip-command = "a | b" include("x") } // c\n/* d\n */ allow-ipv6 = true\n""",
+    b"update_period_sec 600\nusername a\npassword b\nsystem default@no-ip.com\nalias a.b,hash\nip_server_name c.d /e\n",
+]
+
+
+def _client_file(client: str, seeds: Sequence[bytes]) -> Target:
+    def run(data: bytes) -> None:
+        text = _text_of(data)
+        imported_client.recognise(text, "x.conf")
+        try:
+            found = imported_client.read(text, client, "x", {"WHO": "a"})
+        except InvalidInput:
+            return
+        tables = [account.table() for account in found.accounts]
+        read = tomllib.loads(render_client({}, tables)).get("client", {})
+        assert read.get("hosts", []) == tables
+        for table in tables:
+            for name, value in table.items():
+                READERS[name](value)
+
+    return Target(seeds, run)
+
+
+PARSERS = [
+    *_http_seeds(),
+    "ddclient",
+    "inadyn",
+    "names",
+    "addresses",
+    "settings",
+    "setting values",
+    "zone file",
+    "DNS query",
+    "formats",
+]
 
 
 def make_target(parser: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
@@ -372,5 +418,7 @@ def make_target(parser: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -
         "zone file": _zone_file,
         "DNS query": _dns_query,
         "formats": lambda: _formats(monkeypatch),
+        "ddclient": lambda: _client_file("ddclient", _DDCLIENT),
+        "inadyn": lambda: _client_file("inadyn", _INADYN),
     }
     return made[parser]()

@@ -23,7 +23,7 @@ LAYERS = (
     ("cli",),
     ("runtimes",),
     ("wiring",),
-    ("web", "client", "stack"),
+    ("web", "client", "stack", "services"),
     ("stores", "publishers", "notifiers"),
     ("app", "aws"),
     ("protocols", "formats"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from homing.client.agent import step
 from homing.client.agent_memory import recall
+from homing.client.agent_turn import Turn, pending
 from homing.client.agent_values import (
     Answered,
     AskDns,
@@ -42,7 +43,7 @@ from homing.core.values import replace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from homing.client.agent_values import Action, Event, State
+    from homing.client.agent_values import Action, Event, State, Verdict
     from homing.core.addresses import Address
 
 REAL_TIME = 1_800_000_000.0
@@ -81,11 +82,18 @@ class World:
         self.lag = 0.5
         self.fault: str | None = None
         """What the server does: down, deaf (a request is lost), mute (an answer is), busy, portal, refuses, final."""
+        self.foreign: set[str] = set()
+        """Names that are somebody else's: a request with one of them is refused as a whole."""
+        self.takes_lists = True
+        self.tells_apart = False
+        """The server sets what it can of a list, and says so name by name."""
         self.retry_after: float | None = None
         """What a busy server asks for; None is something else each time."""
         self.is_dns_down = False
         # what was seen
+        self.requests: list[tuple[float, tuple[str, ...], tuple[Address, ...]]] = []
         self.sends: list[tuple[float, str, tuple[Address, ...]]] = []
+        """The same, for each name."""
         self.told: list[str] = []
         self.pings: list[tuple[float, bool]] = []
         self.logs: list[str] = []
@@ -132,9 +140,10 @@ class World:
         self.event(Due())
 
     def reboot(self) -> None:
+        has_saved = self.state is None or not self.state.is_disk_failing
         self.state = None
         self.boot += 1  # answers on their way are lost
-        if self.is_disk_full:
+        if self.is_disk_full or not has_saved:
             self.excuses += 1
             self.acknowledged.clear()
             self.final.clear()
@@ -164,8 +173,8 @@ class World:
                 shown = None if self.is_dns_down or not self.has_network else self.shown
                 answers = {kind: None if shown is None else shown(name, kind) for kind in kinds}
                 self.reply(3.0 if shown is None else 0.02, Shown(number, answers))
-            case Send(number, name, addresses):
-                self.receive(number, name, addresses)
+            case Send(number, names, addresses):
+                self.receive(number, names, addresses)
             case Save(memory):
                 if self.is_disk_full:
                     self.reply(0.0, Saved("no space left"))
@@ -195,40 +204,60 @@ class World:
         address = self.dns.get((name, kind))
         return frozenset() if address is None else frozenset({address})
 
-    def receive(self, number: int, name: str, addresses: tuple[Address, ...]) -> None:
-        self.check_send(name, addresses)
+    def receive(self, number: int, names: tuple[str, ...], addresses: tuple[Address, ...]) -> None:
+        for name in names:
+            self.check_send(name, addresses)
+            self.sends.append((self.time, name, addresses))
         self.disk_when_sent = self.disk
-        self.sends.append((self.time, name, addresses))
+        self.requests.append((self.time, names, addresses))
+        self.check_company(names, addresses)
         delay = self.random.uniform(0.01, 0.3)
         fault = self.fault if self.has_network else "down"
-        if fault in ("down", "deaf"):
+        if fault is None:
+            self.serve(number, names, addresses, delay)
+            return
+        for name in names:
             self.doubt(name, addresses)
-            if fault == "down":
-                self.reply(delay, Answered(number, "no-answer", "connection refused"))
+        if fault == "down":
+            self.reply(delay, Answered(number, "no-answer", "connection refused"))
         elif fault == "mute":
-            self.doubt(name, addresses)
-            self.hold(name, addresses)
+            for name in names:
+                self.hold(name, addresses)
         elif fault == "busy":
             wait = self.retry_after or self.random.choice((None, 5.0, 120.0, 1800.0))
-            self.doubt(name, addresses)
             self.no_send_before = max(self.no_send_before, self.time + delay + (wait or 30.0))
             self.reply(delay, Answered(number, "try-later", "911", wait))
         elif fault == "portal":
-            self.doubt(name, addresses)
             self.reply(delay, Answered(number, "not-a-server", "a web page"))
         elif fault == "refuses":
-            self.doubt(name, addresses)
             self.reply(delay, Answered(number, "refused", "locked", None, is_final=False))
         elif fault == "final":
-            self.final[name] = True
-            self.doubt(name, addresses)
-            self.reply(delay, Answered(number, "refused", "badauth", None, is_final=True))
-        else:
+            self.final |= dict.fromkeys(names, True)
+            self.reply(delay, Answered(number, "refused", "badauth", None, is_final=True, is_shared=True))
+
+    def serve(self, number: int, names: tuple[str, ...], addresses: tuple[Address, ...], delay: float) -> None:
+        """Do what a server does that is well: set what may be set, or nothing where one name may not."""
+        good = [name for name in names if name not in self.foreign]
+        if len(names) > 1 and not self.takes_lists:
+            good = []
+        if len(good) < len(names) and not (self.tells_apart and good):
+            if len(names) == 1:
+                self.final[names[0]] = True
+            self.reply(delay, Answered(number, "refused", "nohost", None, is_final=True))
+            return
+        told: dict[str, tuple[Verdict, str]] = {}
+        for name in names:
+            if name in self.foreign:
+                self.final[name] = True
+                told[name] = ("refused", "nohost")
+                continue
             is_same = all(self.held.get((name, record_type_of(one))) == one for one in addresses)
+            told[name] = ("unchanged" if is_same else "updated", "")
             self.hold(name, addresses)
             self.acknowledged |= {(name, record_type_of(one)): one for one in addresses}
-            self.reply(delay, Answered(number, "unchanged" if is_same else "updated"))
             self.forget_if_rebooted(name, addresses, delay)
+        worst: Verdict = "refused" if len(good) < len(names) else "updated"
+        self.reply(delay, Answered(number, worst, is_final=worst == "refused", names=told))
 
     def forget_if_rebooted(self, name: str, addresses: tuple[Address, ...], delay: float) -> None:
         """An answer that a reboot swallows was never heard."""
@@ -273,6 +302,18 @@ class World:
             self.wrongs.append(f"{shown}: sent what was acknowledged")
         if not self.is_dns_down and self.has_network and all(self.is_plain(name, one) for one in addresses):
             self.wrongs.append(f"{shown}: sent what DNS shows")
+
+    def check_company(self, names: tuple[str, ...], addresses: tuple[Address, ...]) -> None:
+        """No name is left behind that could have gone in the same request."""
+        assert self.state is not None
+        if any(one.is_alone or one.refusals for one in self.state.names if one.name in names):
+            return
+        turn = Turn(self.state, self.moment)
+        for one in self.state.names[: self.plan.most_names]:
+            is_free = not (one.is_alone or one.refusals or one.name in names) and turn.may_send_at(one) <= turn.now
+            is_clear = one.is_forced or not one.is_doubtful or not self.plan.checks_dns
+            if is_free and is_clear and pending(self.state, one, self.moment) == addresses:
+                self.wrongs.append(f"{self.time:.1f} {one.name} could have gone with {names}")
 
     def is_plain(self, name: str, address: Address) -> bool:
         """Tell whether DNS shows it, and has for so long that nobody can doubt it."""
@@ -325,6 +366,7 @@ class World:
     def calm(self) -> None:
         """End whatever is wrong; the owner looks after what the server has refused."""
         self.fault, self.is_dns_down, self.lag, self.is_disk_full = None, False, 0.5, False
+        self.foreign = set()
         self.set_clock(0.0)
         self.set_network(has_network=True)
         if any(self.final.values()):
@@ -344,6 +386,11 @@ def make_trouble(world: World, until: float) -> None:
     for _ in range(int(chance.random() * 12)):
         fault = chance.choice(("down", "deaf", "mute", "busy", "portal", "refuses", "final"))
         _spell(world, until, lambda value: setattr(world, "fault", value), fault, None)
+    if len(world.plan.names) > 1:
+        stranger = chance.choice(world.plan.names)
+        _spell(world, until, lambda value: setattr(world, "foreign", value), {stranger}, set())
+        world.tells_apart = chance.random() < 0.3
+        world.takes_lists = chance.random() < 0.8
     for _ in range(chance.randrange(4)):
         _spell(world, until, lambda value: setattr(world, "is_dns_down", value), True, False)
         _spell(world, until, lambda value: setattr(world, "lag", value), chance.uniform(1, 300), 0.5)

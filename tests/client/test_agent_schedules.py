@@ -11,13 +11,14 @@ from tests.client.agent_world import HOUR, World, make_trouble
 SEEDS = 1000
 PARTS = 10
 TROUBLE = 4 * HOUR
-NAMES = ("cam.home.example", "nas.home.example")
+NAMES = ("cam.home.example", "nas.home.example", "tv.home.example", "door.home.example")
 
 
 def plan_of(seed: int) -> Plan:
     """A third are behind a router and look by asking a server; some servers delete what is not mentioned."""
     return Plan(
-        names=NAMES[: 1 + seed % 2],
+        names=NAMES[: 1 + seed % 4],
+        most_names=(1, 2, 45)[seed % 7 % 3],
         server="signed https://server.example",
         interval=600.0,
         looks_are_free=seed % 3 != 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.client.lan_pace import AGAIN, IMPATIENT, PATIENCE, QUIET, Pace, changed, first_pace, made
+from homing.client.lan_pace import AGAIN, IMPATIENT, PATIENCE, QUIET, Pace, changed, first_pace, forced, made
 from homing.client.looking import SETTLE
 from homing.client.update import Row
 
@@ -22,6 +22,12 @@ def test_a_round_is_due_at_once_and_then_each_interval() -> None:
     assert first_pace(100.0).next_at == 100.0
     assert settled().next_at == 400.0
     assert made(first_pace(100.0), 100.0, GOOD, 300, 0.0).next_at == 370.0
+
+
+def test_a_wait_of_before_a_restart_is_kept_whatever_the_owner_wants() -> None:
+    pace = forced(first_pace(100.0, 50.0), 110.0)
+    assert (pace.next_at, changed(pace, 120.0).next_at) == (150.0, 150.0)
+    assert forced(settled(), 150.0).next_at == 150.0
 
 
 def test_a_change_is_followed_as_soon_as_the_link_has_been_quiet() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.client import looking
+from homing.client import looking, probes
 from homing.client.looking import MOST, SETTLE, look_around
 from homing.client.neighbours import ANSWERED, Reading, Sight
 from homing.client.probes import Prober, search
@@ -179,3 +180,21 @@ def _is_open(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def test_a_machine_that_has_answered_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "_most_sockets", lambda: 10)
+    asked = {("lo", parse_address(f"127.0.1.{number}")) for number in range(1, 51)}
+    with Prober() as prober:
+        for link, address in asked:
+            prober.ask(link, address)
+        prober.wait(1.0)
+        assert prober.answered == asked
+
+
+@pytest.mark.parametrize(("soft", "most"), [(-1, 800), (65_536, 800), (1024, 800), (256, 156), (20, 1)])
+def test_probes_leave_descriptors_to_the_rest_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, soft: int, most: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
+    assert probes._most_sockets() == most

@@ -18,8 +18,8 @@ from homing.client.remote import (
     Untrusted,
     exchange,
     send,
-    trust,
 )
+from homing.client.trust import trust
 from homing.core.errors import InvalidInput
 from homing.protocols.asking import Ask
 from tests.client.servers import Scripted, answer, endless, silent
@@ -117,7 +117,7 @@ def test_an_answer_that_trickles_ends_with_the_deadline(head: bytes) -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n203.0.113.1", "in the middle"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "not in HTTP"),
         (b"HTTP/1.1 abc OK\r\n\r\n", "not in HTTP"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: -1x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "in the middle"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "not in HTTP"),
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_told_as_such(said: bytes, words: str) -> None:
@@ -243,6 +243,35 @@ def trusting(authority: trustme.CA) -> Line:
     return Line(timeout=5, tls=context)
 
 
+def test_a_host_in_another_script_is_asked_for_as_dns_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    with Scripted(answer("here")) as server:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
+
+        def look_up(host: object, *_: object) -> list[object]:
+            asked.append(host)
+            return [*found]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        assert exchange("http://b\u00fccher.example:8080", GET, Line()).body == b"here"
+    assert asked == [b"xn--bcher-kva.example"]
+    assert b"Host: xn--bcher-kva.example:8080\r\n" in server.requests[0]
+
+
+@pytest.mark.parametrize("value", ["s3cret\r\nX: y", "s3cret\u2026", "s3cret\0"])
+def test_a_secret_that_no_header_can_hold_is_not_sent_and_not_shown(value: str) -> None:
+    with Scripted(answer("a")) as server, pytest.raises(InvalidInput) as caught:
+        exchange(server.url, Ask("GET", "", headers=(("x-api-key", value),)), QUICK)
+    assert "s3cret" not in str(caught.value)
+    assert server.requests == []
+
+
+def test_so_much_of_a_body_is_read_as_is_asked_for() -> None:
+    longer = b"x" * (MAX_ANSWER + 1)
+    with Scripted(answer(longer)) as server:
+        assert exchange(server.url, GET, Line(most=2 * MAX_ANSWER)).body == longer
+
+
 def test_https_is_spoken_to_who_it_should_be(authority: trustme.CA) -> None:
     with Scripted(answer("safe"), tls=context_of(authority)) as server:
         assert exchange(server.url, GET, trusting(authority)).body == b"safe"
@@ -284,7 +313,6 @@ def test_a_file_that_holds_no_certificates_is_told_by_its_name(tmp_path: object)
     file.write_text("no certificate")
     with pytest.raises(InvalidInput, match=r"ca\.pem"):
         trust(file)
-    assert trust(None) is None
 
 
 def test_the_short_form_gives_status_and_body() -> None:

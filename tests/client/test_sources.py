@@ -275,7 +275,7 @@ def test_nobody_on_the_port_is_told_at_once() -> None:
         port = router.port
     started = time.monotonic()
     with pytest.raises(ServerUnreachable, match="refused"):
-        portmap.find_address("127.0.0.1", port, 5.0)
+        portmap.find_address("127.0.0.1", port, Line(timeout=5.0))
     assert time.monotonic() - started < 3
 
 

@@ -30,7 +30,7 @@ def homing(folder: Path, *arguments: str | Path, **environment: str) -> subproce
 def test_config_show_tells_where_each_value_comes_from(tmp_path: Path) -> None:
     (tmp_path / "homing.toml").write_text('default_ttl = 90\napi_key = "s3cret-key"\n[[zones]]\nname = "home.test"\n')
     shown = json.loads(ok(homing(tmp_path, "config", "show", "--json", HOMING_MAX_TTL="7200")))
-    assert shown["default_ttl"] == {"value": 90, "origin": "homing.toml"}
+    assert shown["default_ttl"] == {"value": 90, "origin": "homing.toml:1"}
     assert shown["max_ttl"] == {"value": 7200, "origin": "HOMING_MAX_TTL"}
     assert shown["min_ttl"]["origin"] == "default"
     assert shown["api_key"]["value"] == "(set)"

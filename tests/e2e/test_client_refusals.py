@@ -165,7 +165,7 @@ def test_config_check_says_what_a_client_would_do(tmp_path: Path) -> None:
     (tmp_path / "homing.toml").write_text('default_tll = 5\n[client]\nprotocol = "ftp"\n')
     done = run([*HOMING, "config", "check"], tmp_path)
     failed(done, 1, "default_tll: no such setting")
-    assert "homing.toml: protocol: expected signed" in done.stderr
+    assert "homing.toml:3: protocol: expected signed" in done.stderr
 
 
 def test_no_process_list_shows_the_secret(tmp_path: Path) -> None:

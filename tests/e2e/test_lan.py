@@ -339,3 +339,26 @@ def _import(home: Home, macs: dict[str, str]) -> None:
     file.write_text(json.dumps({"homing": 1, "rows": rows}))
     done = home.server.homing("import", file)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_group_of_four_hundred_rows_is_listed_whole_and_set_in_as_few_requests_as_it_fits(home: Home) -> None:
+    home.me.ip("addr", "add", f"{OLD}:2/64", "dev", "eth0", "nodad")
+    shared = {"shared_secret": home.secret, "group": "home", "read_privilege": True, "record_type": "AAAA"}
+    rows = [
+        {
+            "hostname": f"a-rather-long-name-of-a-machine-{number}.{ZONE}.",
+            "interface_identifier": f"::1:{number:x}",
+            **shared,
+        }
+        for number in range(1, 401)
+    ]
+    file = home.folder / "rows.json"
+    file.write_text(json.dumps({"homing": 1, "rows": rows}))
+    assert home.server.homing("import", file).returncode == 0
+    found = outcomes(home.lan())
+    for number in range(1, 401):
+        assert found[f"a-rather-long-name-of-a-machine-{number}", "AAAA"] == ("updated", f"{OLD}:1:{number:x}")
+    assert home.requests("/v1/update") == 5
+    again = outcomes(home.lan())
+    assert {again[f"a-rather-long-name-of-a-machine-{number}", "AAAA"][0] for number in range(1, 401)} == {"unchanged"}
+    assert home.requests("/v1/update") == 5

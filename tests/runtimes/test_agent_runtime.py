@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,18 +18,18 @@ import pytest
 from homing.client import remote
 from homing.client.agent_values import Send
 from homing.core.addresses import parse_address
-from homing.protocols.asking import Kind, Reply
+from homing.protocols.asking import HostReply, Kind, Reply
 from homing.runtimes import agent_jobs
-from homing.runtimes.agent_accounts import key_of, plan_of
-from homing.runtimes.agent_jobs import Worker, do_send, ping, run_hook
+from homing.runtimes.agent_accounts import Orders, errands_of, key_of, plan_of
+from homing.runtimes.agent_jobs import Crew, Worker, do_send, ping, run_hook
 from homing.runtimes.agent_log import LogLines
 from homing.runtimes.agent_state import StateFile
 from homing.runtimes.supervision import notify, watchdog_seconds
+from homing.settings.agent import AgentSettings
 from homing.settings.client import ClientSettings
+from tests.e2e.programs import wait_for
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from homing.client.agent_values import Verdict
 
 ACCOUNT = ClientSettings(server="https://ddns.example.com", names=("cam.home.example",), secret="s3cret")
@@ -131,15 +133,51 @@ def test_a_reply_becomes_the_agents_word(reply: Reply, verdict: Verdict, monkeyp
         return reply
 
     monkeypatch.setattr(agent_jobs, "send", send)
-    event: Any = do_send(Send(7, "cam.home.example", (parse_address("203.0.113.7"),)), ACCOUNT)
+    event: Any = do_send(Send(7, ("cam.home.example",), (parse_address("203.0.113.7"),)), ACCOUNT)
     assert (event.number, event.verdict, event.text, event.retry_after, event.is_final) == (
         7, verdict, reply.text, reply.retry_after, reply.is_final,
     )  # fmt: skip
-    assert sent == [(["cam.home.example"], {4: parse_address("203.0.113.7")})]
+    assert sent == [(("cam.home.example",), {4: parse_address("203.0.113.7")})]
+
+
+def test_what_is_said_of_single_names_reaches_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = (
+        HostReply("cam.home.example.", Kind.UNCHANGED),
+        HostReply("cam.home.example.", Kind.UPDATED),
+        HostReply("nas.home.example", Kind.REFUSED, "nohost: not yours"),
+        HostReply("tv.home.example", Kind.TRY_LATER),
+    )
+    reply = Reply(Kind.REFUSED, "nohost: not yours", is_final=True, hosts=hosts)
+    monkeypatch.setattr(agent_jobs, "send", lambda *_: reply)
+    names = ("cam.home.example", "nas.home.example", "tv.home.example")
+    event: Any = do_send(Send(7, names, (parse_address("203.0.113.7"),)), ACCOUNT)
+    assert event.names == {
+        "cam.home.example": ("updated", "nohost: not yours"),
+        "nas.home.example": ("refused", "nohost: not yours"),
+    }
+    assert not event.is_shared
+    monkeypatch.setattr(agent_jobs, "send", lambda *_: Reply(Kind.REFUSED, "badauth: no", is_final=True))
+    shared: Any = do_send(Send(7, names, (parse_address("203.0.113.7"),)), ACCOUNT)
+    assert shared.is_shared
+
+
+@pytest.mark.parametrize(
+    ("changes", "most"),
+    [
+        ({}, 45),
+        ({"protocol": "dyndns2", "username": "u"}, 20),
+        ({"protocol": "dyndns2"}, 1),
+        ({"protocol": "duckdns"}, 20),
+        ({"protocol": "awslabs"}, 1),
+        ({"protocol": "ddupdate"}, 1),
+    ],
+)
+def test_each_protocol_takes_as_many_names_as_it_can(changes: dict[str, Any], most: int) -> None:
+    assert plan_of(with_(**changes)).most_names == most
 
 
 def test_certificates_that_cannot_be_read_are_no_answer(tmp_path: Path) -> None:
-    event: Any = do_send(Send(7, "x", (parse_address("203.0.113.7"),)), with_(ca_file=tmp_path / "none"))
+    event: Any = do_send(Send(7, ("x",), (parse_address("203.0.113.7"),)), with_(ca_file=tmp_path / "none"))
     assert event.verdict == "no-answer"
 
 
@@ -167,6 +205,31 @@ def test_a_worker_that_hangs_drops_what_is_too_much() -> None:
         worker.do(wait)
     assert any("dropped" in line for line in lines.kept)
     go.set()
+
+
+def test_a_server_that_hangs_holds_up_no_other() -> None:
+    go, held, free = threading.Event(), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        held.set()
+        go.wait(20)
+
+    crew = Crew(Lines())
+    crew.do("https://a.example", hang)
+    assert held.wait(10)
+    crew.do("https://a.example", lambda: pytest.fail("one server is asked two things at a time"))
+    crew.do("https://b.example", free.set)
+    assert free.wait(10)
+
+
+def test_a_server_that_is_not_in_the_settings_any_more_keeps_no_thread() -> None:
+    before, done = threading.active_count(), threading.Event()
+    crew = Crew(Lines())
+    for server in ("a", "b"):
+        crew.do(server, done.set)
+    assert done.wait(10)
+    crew.keep_only({"c"})
+    assert wait_for(lambda: threading.active_count() == before)
 
 
 def test_a_hook_is_told_what_happened_and_none_of_our_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,10 +324,15 @@ def test_nobody_listening_is_no_failure(place: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_agents_process_needs_no_command_line_no_dns_library_and_no_event_loop() -> None:
+    """What it loads stays for years: a hundred kilobytes here and there were five megabytes."""
+    orders = pickle.dumps(Orders(errands_of(AgentSettings()), (ACCOUNT,), Path("agent.json"), "info"))
     script = (
-        "import sys, homing.runtimes.agent_process, homing.runtimes.agent;"
-        "print(*{name.partition('.')[0] for name in sys.modules})"
+        "import sys, _pickle, homing.runtimes.agent_process, homing.runtimes.agent;"
+        f"_pickle.loads({orders!r}); print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(done.stdout.split())
     heavy = {"click", "dns", "idna", "asyncio", "logging", "dataclasses", "inspect", "tomllib", "tempfile", "starlette"}
-    assert not heavy & set(done.stdout.split())
+    assert not heavy & {name.partition(".")[0] for name in loaded}
+    assert not {"email", "http", "subprocess", "difflib", "shlex", "unicodedata", "runpy", "pickle"} & loaded
+    assert not {"homing.client.lan", "homing.runtimes.lan", "homing.settings.agent"} & loaded

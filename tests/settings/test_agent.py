@@ -31,9 +31,9 @@ def test_every_problem_is_told_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings) as caught:
         load_agent({}, {"HOMING_AGENT_ON_FAILURE": "a 'quote"}, file)
     told = "\n".join(caught.value.problems)
-    assert "on_chnage: no such setting; is on_change meant?" in told
-    assert f"{file}: ping_url: expected an http or https URL" in told
-    assert f"{file}: check_dns: expected true or false" in told
+    assert f"{file}:2: on_chnage: no such setting in [agent]; is on_change meant?" in told
+    assert f"{file}:3: ping_url: expected an http or https URL" in told
+    assert f"{file}:4: check_dns: expected true or false" in told
     assert "HOMING_AGENT_ON_FAILURE: expected a command; a quote is not closed" in told
 
 

@@ -82,9 +82,10 @@ def test_accounts_come_from_the_table_and_from_those_below_it(folder: Path) -> N
     )  # fmt: skip
     assert vpn.ipv6 == home.ipv6 == Source("interface", "eth0"), "what a table leaves out, [client] says for it"
     assert loaded.warnings == ()
-    assert loaded.origins["server"].endswith("homing.toml")
-    assert loaded.origins["secret"].endswith("secret_file")
-    assert loaded.origins["timeout"] == "default"
+    assert loaded.origins[0]["server"].endswith("homing.toml:5")
+    assert loaded.origins[0]["secret"].endswith("homing.toml:7: secret_file")
+    assert loaded.origins[1]["secret"].endswith("homing.toml:16")
+    assert "timeout" not in loaded.origins[0], "it has its default"
 
 
 def test_a_flag_wins_over_the_environment_and_that_over_the_table_but_not_over_an_accounts_own(folder: Path) -> None:
@@ -113,7 +114,7 @@ def test_a_secret_comes_from_the_environment_a_file_or_a_systemd_credential(fold
     (credentials / "homing_client_api_key").write_text("key")
     both = load(folder, "", base, CREDENTIALS_DIRECTORY=str(credentials))
     assert (both.accounts[0].secret, both.accounts[0].api_key) == ("of systemd", "key")
-    assert both.origins["secret"] == "credential homing_client_secret"
+    assert both.origins[0]["secret"] == "credential homing_client_secret"
     assert both.warnings == (), "systemd's own files are as they have to be"
     by_file = load(folder, "", base, HOMING_CLIENT_SECRET_FILE="cam.secret", CREDENTIALS_DIRECTORY=str(credentials))
     assert by_file.accounts[0].secret == "of cam"
@@ -124,7 +125,7 @@ def test_a_secret_comes_from_the_environment_a_file_or_a_systemd_credential(fold
 def test_a_file_with_a_secret_that_others_may_read_is_told(folder: Path) -> None:
     (folder / "cam.secret").chmod(0o644)
     (warning,) = load(folder, TOML).warnings
-    assert "cam.secret holds a secret and may be read by others: chmod 600" in warning
+    assert "cam.secret holds a secret and may be read by others: chmod o=" in warning
     (folder / "cam.secret").chmod(0o640)
     (folder / "homing.toml").chmod(0o644)
     loaded = load_client({}, {}, folder / "homing.toml")
@@ -151,15 +152,15 @@ def test_every_mistake_is_told_at_once_with_its_place(folder: Path) -> None:
     )
     told = "\n".join(found)
     for words in (
-        "[client]: sever: no such setting; is server meant?",
-        "homing.toml: protocol: expected signed or",
-        "homing.toml: server: expected a URL without a user name and password",
-        "homing.toml: names: character that no name may hold",
-        "homing.toml: secret: expected a text",
-        "homing.toml: ipv4: expected an address, a URL, or one of",
-        "homing.toml: timeout: expected a whole number",
-        "[[client.hosts]] 1: tll: no such setting; is ttl meant?",
-        "[[client.hosts]] 1: ttl: expected a whole number",
+        "homing.toml:2: sever: no such setting in [client]; is server meant?",
+        "homing.toml:3: protocol: expected signed or",
+        "homing.toml:4: server: expected a URL without a user name and password",
+        "homing.toml:5: names: character that no name may hold",
+        "homing.toml:6: secret: expected a text",
+        "homing.toml:7: ipv4: expected an address, a URL, or one of",
+        "homing.toml:8: timeout: expected a whole number",
+        "homing.toml:10: tll: no such setting in [[client.hosts]]; is ttl meant?",
+        "homing.toml:11: ttl: expected a whole number",
         "cache: expected a whole number",
         "HOMING_CLIENT_SECRT: no such setting; is HOMING_CLIENT_SECRET meant?",
     ):
@@ -171,10 +172,10 @@ def test_every_mistake_is_told_at_once_with_its_place(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "words"),
     [
-        ("[client]\nx = ]\n", "line 2"), ("client = 5", "expected a table"),
+        ("[client]\nx = ]\n", "homing.toml:2: expected a value"), ("client = 5", "expected a table"),
         ("[client]\nhosts = 5", "expected tables"),
         ("[client]\nhosts = [5]", "expected tables"), ("[client]\nsecret_file = 5", "secret_file: expected a path"),
-        ('[client]\nsecret_file = "no-such"', "no-such cannot be read"), ("[client]\nx = 1", "x: no such setting"),
+        ('[client]\nsecret_file = "no-such"', "no-such: cannot be read"), ("[client]\nx = 1", "x: no such setting"),
         ("[client]\nsecret_file = \"empty\"", "expected a secret in one line"),
     ],
 )  # fmt: skip
@@ -207,9 +208,19 @@ def test_what_is_missing_or_does_not_go_together_is_told(folder: Path, flags: di
     assert any(words in one for one in found), found
 
 
+def test_what_a_flag_says_wrongly_has_no_place_and_what_a_variable_says_has_its_name(folder: Path) -> None:
+    base: dict[str, Any] = {"names": ("a.example.com",), "server": "https://s"}
+    told = "a.example.com: username goes with protocol dyndns2"
+    assert problems(folder, "", base | {"username": "a"}, HOMING_CLIENT_SECRET="x") == (told,)
+    variables = {"HOMING_CLIENT_SECRET": "x", "HOMING_CLIENT_USERNAME": "a"}
+    assert problems(folder, "", base, **variables) == (f"HOMING_CLIENT_USERNAME: {told}",)
+    in_file = problems(folder, '[client]\nusername = "a"\n', base, HOMING_CLIENT_SECRET="x")
+    assert in_file == (f"{folder}/homing.toml:2: {told}",)
+
+
 def test_a_missing_secret_says_where_it_could_stand(folder: Path) -> None:
     found = problems(folder, "", {"names": ("a.example.com",), "server": "https://s"})
-    assert "secret_file, HOMING_CLIENT_SECRET or a systemd credential" in found[0]
+    assert "secret_file, secret_keyring, HOMING_CLIENT_SECRET or a systemd credential" in found[0]
     assert load(folder, "", {"server": "https://s"}, is_update=False).accounts[0].secret is None
 
 
@@ -218,7 +229,7 @@ def test_where_only_addresses_are_wanted_a_server_is_needed_only_to_tell_them(fo
     assert load(folder, "", elsewhere, is_update=False).accounts[0].server == ""
     with pytest.raises(InvalidSettings, match="server is missing"):
         load(folder, "", {"ipv4": "router"}, is_update=False)
-    with pytest.raises(InvalidSettings, match="api_key: expected ASCII"):
+    with pytest.raises(InvalidSettings, match="HOMING_CLIENT_API_KEY: expected ASCII"):
         load(folder, "", elsewhere, is_update=False, HOMING_CLIENT_API_KEY="schlüssel")
 
 
@@ -279,8 +290,8 @@ def test_a_section_that_is_repeated_is_read_like_its_program_reads_it_with_a_war
     )
     assert (other.names, other.ipv4, other.ttl) == (("other.example.com",), Source("address", "203.0.113.9"), 60)
     told = "\n".join(loaded.warnings)
-    assert "line 11: [host.example.com] stands in line 1 already" in told
-    assert "colour: ddupdate knows no such setting" in told
+    assert "dyndns.conf:11: [host.example.com] stands in line 1 already" in told
+    assert "dyndns.conf:15: colour: ddupdate knows no such setting" in told
     assert "may be read by others" in told
 
 
@@ -305,13 +316,14 @@ def test_of_its_two_places_the_later_adds_to_the_first_and_both_yield_to_our_own
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("url=x\n", "line 1: expected a section"), ("[a.example.com]\nurl\n", "line 2: expected NAME=VALUE"),
-        ("", "expected a section for each name"), ("[a.example.com]\nurl=https://x\n", "secret is missing"),
-        ("[a.example.com]\nurl=ftp://x\n", "server: expected an http or https URL"),
-        ("[a.example.com]\ntoken=t\nipv4=eth0\n", "ipv4: expected an address"),
-        ("[a b]\ntoken=t\n", "names: character"),
-        ("[a.example.com]\nttl=soon\n", "ttl: expected a whole number"),
-        ("[a.example.com]\nurl=\xff", "line 2: expected UTF-8"),
+        ("url=x\n", "conf:1: expected a section"), ("[a.example.com]\nurl\n", "conf:2: expected NAME=VALUE"),
+        ("", "expected a section for each name"),
+        ("[a.example.com]\nurl=https://x\n", "conf:1: a.example.com: secret is missing"),
+        ("[a.example.com]\nurl=ftp://x\n", "conf:2: url: expected an http or https URL"),
+        ("[a.example.com]\ntoken=t\nipv4=eth0\n", "conf:3: ipv4: expected an address"),
+        ("[a b]\ntoken=t\n", "conf:1: [a b]: character"),
+        ("[a.example.com]\nttl=soon\n", "conf:2: ttl: expected a whole number"),
+        ("[a.example.com]\nurl=\xff", "conf:2: expected UTF-8"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_it_is_told_with_the_place(folder: Path, text: str, words: str) -> None:

@@ -13,7 +13,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
-from homing.aws.reply import Unreadable, read_reply
+from homing.protocols.http_reply import Unreadable, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,7 +20,7 @@ _COMMANDS = {
     "host": ("homing.cli.hosts:host", "Make, change, lock, rotate and remove hosts."),
     "account": ("homing.cli.accounts:account", "dyndns2 users with several hosts."),
     "token": ("homing.cli.accounts:token", "A ddupdate token."),
-    "import": ("homing.cli.tables:import_", "Take over the tables of another system."),
+    "import": ("homing.cli.tables:import_", "Take over the tables of another system, or a client's file."),
     "export": ("homing.cli.tables:export", "Write every row out, secrets included."),
     "backup": ("homing.cli.tables:backup", "Copy the store while the server runs."),
     "reconcile": ("homing.cli.tables:reconcile", "Compare the store with DNS, and repair."),
@@ -28,6 +28,7 @@ _COMMANDS = {
     "update": ("homing.cli.client:update", "Bring names up to date, once."),
     "run": ("homing.cli.run:run", "Watch this machine's addresses and keep names right."),
     "lan": ("homing.cli.lan:lan", "Names for the other machines on this network."),
+    "service": ("homing.cli.service:service", "Have the agent started at boot, by systemd, launchd or cron."),
     "aws": ("homing.cli.aws:aws", "The serverless stack on AWS."),
     "config": ("homing.cli.config:config", "Every setting, its value and where it came from."),
 }

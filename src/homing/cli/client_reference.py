@@ -7,9 +7,12 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from homing.core.values import defaults_of
-from homing.settings import agent, client, client_loading
+from homing.settings import agent, client, client_loading, lan
 from homing.settings.client import AUTO, SECRETS, ClientSettings
-from homing.settings.one_machine import AGENT_TABLE, CLIENT_TABLE, FILE_NAME
+from homing.settings.client_keyring import SERVICE
+from homing.settings.client_layers import CREDENTIAL, FILE, KEYRING, PREFIX
+from homing.settings.one_machine import AGENT_TABLE, CLIENT_TABLE, LAN_TABLE
+from homing.settings.toml_file import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +23,10 @@ _HEAD = f"""\
 
 <!-- Made by `make docs`; do not edit. -->
 
-`homing ip`, `homing update`, `homing run` and `homing lan` read the tables `[{CLIENT_TABLE}]` and `[{AGENT_TABLE}]` of
-`{FILE_NAME}`, which may be the server's file or one of its own. A flag wins over the environment, and the environment
-over the file. `homing config check` says what would be done, without doing it.
+`homing ip`, `homing update`, `homing run` and `homing lan` read the tables `[{CLIENT_TABLE}]`, `[{AGENT_TABLE}]` and
+`[{LAN_TABLE}]` of `{FILE_NAME}`, the server's file or one of its own. A flag wins over the environment, and the
+environment over the file. Everything can be said in the environment alone, as in a container; an empty variable
+counts as unset. `homing config check` says what would be done, without doing it, and every mistake with file and line.
 
 ```toml
 [{CLIENT_TABLE}]
@@ -42,13 +46,31 @@ secret_file = "vpn.secret"
 Each `[[{CLIENT_TABLE}.{client_loading.HOSTS}]]` table is an account of its own; what it leaves out, `[{CLIENT_TABLE}]`
 says for it. Its own settings win over the environment, which is not about one account.
 
-A secret is read from, in this order: `{client_loading.PREFIX}SECRET`, the file that
-`{client_loading.PREFIX}SECRET_FILE` names, the systemd credential `{client_loading.CREDENTIAL}secret`, `secret_file` in
-the table, `secret` in the table. Where a file with a secret in it may be read by others, each command warns of it. The
-API key is looked for in the same places, under its own name.
+A secret is looked for in this order; the API key likewise, under its own name (`api_key_file` and so on):
+
+| place | what it says |
+|---|---|
+| `secret_file`, `secret_keyring` or `secret` in a `[[{CLIENT_TABLE}.{client_loading.HOSTS}]]` table | that account's |
+| `{PREFIX}SECRET` | the secret itself |
+| `{PREFIX}SECRET_FILE` | a file that holds nothing else, or a pipe |
+| `{PREFIX}SECRET_KEYRING` | an entry of the system's keyring |
+| systemd credential `{CREDENTIAL}secret` | the secret itself |
+| `secret_file`, `secret_keyring` or `secret` in `[{CLIENT_TABLE}]` | one of the three |
+
+The flag `--secret-file` stands above all of them. Where a file with a secret in it may be read by others than its owner
+and group, each command warns of it.
+
+An entry of the keyring is `USER` or `SERVICE:USER`; the service is `{SERVICE}` unless named. It needs
+`pip install 'homing[keyring]'`, and somebody who has unlocked the keyring: on a machine where nobody logs in, take a
+file or a systemd credential. `secret_keyring = "cam.home.example"` is what this line has stored:
+
+```sh
+keyring set {SERVICE} cam.home.example
+```
 
 Where nothing names a server, ddupdate's own file is read as it is: `/usr/local/etc/dyndns.conf`, then
-`/etc/dyndns.conf`.
+`/etc/dyndns.conf`. What is not about one account, such as `interval`, may stand in the environment or in
+`[{CLIENT_TABLE}]` beside it.
 
 ## Sources of an address
 
@@ -66,6 +88,8 @@ Where nothing names a server, ddupdate's own file is read as it is: `/usr/local/
 | `auto` | `reflector`; for ddupdate and duckdns `seen`, and IPv4 only where their servers know no better |
 
 An address that is not global, of the other family, or none at all is never sent. `allow_internal` lets the first pass.
+
+A proxy that the environment names (`http_proxy` and its like) is not used: a server would see the proxy's address.
 """
 _TABLE = "| setting | default | meaning |\n|---|---|---|\n"
 _SHOWN = {"server": "needed", "names": "needed", "secret": "needed"}
@@ -73,19 +97,21 @@ _SHOWN = {"server": "needed", "names": "needed", "secret": "needed"}
 
 def render_client() -> str:
     """Return the page."""
-    of_client = f"## [{CLIENT_TABLE}]\n\nEach is `{client_loading.PREFIX}...` in the environment.\n\n"
+    of_client = f"## [{CLIENT_TABLE}]\n\nEach is `{PREFIX}...` in the environment.\n\n"
     of_agent = f"## [{AGENT_TABLE}]\n\nEach is `{agent.PREFIX}...` in the environment.\n\n"
+    of_lan = f"## [{LAN_TABLE}]\n\nEach is `{lan.PREFIX}...` in the environment.\n\n"
     return "\n".join([
         _HEAD,
         of_client + _TABLE + "".join(_rows(client, ClientSettings)),
         of_agent + _TABLE + "".join(_rows(agent, agent.AgentSettings)),
+        of_lan + _TABLE + "".join(_rows(lan, lan.LanSettings)),
     ])  # fmt: skip
 
 
 def _rows(module: ModuleType, cls: type[Any]) -> Iterator[str]:
     meanings = dict(_texts(module, cls.__name__))
     for name, default in defaults_of(cls).items():
-        names = f"`{name}`" + (f", `{name}_file`" if name in SECRETS else "")
+        names = ", ".join(f"`{name}{end}`" for end in (("", FILE, KEYRING) if name in SECRETS else ("",)))
         yield f"| {names} | {_SHOWN.get(name) or _render(default)} | {meanings[name]} |\n"
 
 

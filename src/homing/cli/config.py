@@ -1,27 +1,51 @@
-"""homing config: every setting, its value and where it came from."""
+"""homing config: every setting, its value and where it came from, and what a client would do with them."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from homing.cli.config_view import (
+    account_lines,
+    agent_lines,
+    as_text,
+    describe_accounts,
+    show_accounts,
+    show_server,
+    show_table,
+    table_lines,
+)
 from homing.cli.options import json_option, print_json, print_table
 from homing.core.errors import InvalidSettings
-from homing.settings import one_machine
-from homing.settings.client import DUCKDNS
-from homing.settings.client_loading import is_configured, load_client
-from homing.settings.one_machine import Settings
-from homing.settings.values import ZoneSettings
+from homing.core.values import defaults_of, frozen
+from homing.settings import agent, lan, one_machine
+from homing.settings.client_loading import LoadedClient, is_configured, load_client
+from homing.settings.one_machine import AGENT_TABLE, LAN_TABLE
+from homing.settings.table import LoadedTable, load_table
 
 if TYPE_CHECKING:
-    from homing.settings.client import ClientSettings
+    from collections.abc import Callable, Iterator
+
+    from homing.cli.config_view import Shown
+    from homing.settings.one_machine import Loaded
+
+_TABLES: dict[str, tuple[Any, type[Any]]] = {
+    AGENT_TABLE: (agent, agent.AgentSettings),
+    LAN_TABLE: (lan, lan.LanSettings),
+}
+"""Tables of plain settings: the module that reads each, and its class."""
 
 file_option = click.option("--config", "file", type=click.Path(path_type=Path), help="The settings file, homing.toml.")
+ddupdate_option = click.option(
+    "--ddupdate-config",
+    "ddupdate_file",
+    type=click.Path(path_type=Path),
+    help="ddupdate's own dyndns.conf, if it is not in one of its places.",
+)
 
 
 @click.group()
@@ -37,103 +61,145 @@ def config() -> None:
 
 @config.command("show")
 @file_option
+@ddupdate_option
 @json_option
-def show(file: Path | None, as_json: bool) -> None:
-    """Show every setting, its value and where it came from. Secrets are not shown."""
-    loaded = one_machine.load(file=file)
-    shown = {
-        setting.name: {
-            "value": _shown(getattr(loaded.settings, setting.name), is_secret=setting.metadata["is_secret"]),
-            "origin": loaded.origins[setting.name],
-        }
-        for setting in fields(Settings)
-    }
+def show(file: Path | None, ddupdate_file: Path | None, as_json: bool) -> None:
+    """Show every setting, its value and where it came from: the server's, the client's, the agent's and the network's.
+
+    Secrets are not shown. JSON: of each setting of the server its `value` and its `origin`; beside them `client`, a
+    list with the same of each account, and `agent` and `lan`.
+
+    \b
+    Example:
+      homing config show
+      HOMING_MAX_TTL=7200 homing config show --json | jq .max_ttl
+    """
+    found = _load(file, ddupdate_file)
+    if found.problems:
+        raise InvalidSettings(found.problems)
+    assert found.server
+    server, accounts = show_server(found.server), show_accounts(found.client)
     if as_json:
-        print_json(shown)
+        print_json({**server, "client": accounts, **found.tables})
         return
-    print_table(
-        ("SETTING", "VALUE", "FROM"), [(name, _text(one["value"]), one["origin"]) for name, one in shown.items()]
-    )
+    rows = [*_rows("", server)]
+    for number, account in enumerate(accounts, 1):
+        rows += _rows(f"client.{number}." if len(accounts) > 1 else "client.", account)
+    for name, table in found.tables.items() if accounts else ():
+        rows += _rows(f"{name}.", table)
+    print_table(("SETTING", "VALUE", "FROM"), rows)
 
 
 @config.command("check")
 @file_option
+@ddupdate_option
 @json_option
-def check(file: Path | None, as_json: bool) -> None:
+def check(file: Path | None, ddupdate_file: Path | None, as_json: bool) -> None:
     """Check that the settings can be used: the zones with their records, the certificate, and what a client would do.
 
-    Nothing is sent, and nobody is asked.
+    Nothing is sent, and no server is asked. Every problem is told, as FILE:LINE: WHAT, and makes the exit code 1;
+    warnings do not. JSON: `file`, `problems`, `warnings`, `client` with what would be done for each account, and
+    `agent` and `lan` as `homing config show` has them.
+
+    \b
+    Example:
+      homing config check
+      homing config check --config homing.toml --json | jq -r '.problems[]'
     """
-    problems: list[str] = []
-    loaded = client = None
-    try:
-        loaded = one_machine.load(file=file)
-        _check_all(loaded.settings)
-    except InvalidSettings as error:
-        problems += error.problems
-    try:
-        client = load_client(file=file) if is_configured(os.environ, file) else None
-    except InvalidSettings as error:
-        problems += [problem for problem in error.problems if problem not in problems]
-    accounts = [_describe_account(account) for account in client.accounts] if client else []
+    found = _load(file, ddupdate_file)
+    problems = [*found.problems]
+    if found.server:
+        problems += _unusable(found.server)
+    accounts = describe_accounts(found.client)
+    warnings = list(found.client.warnings) if found.client else []
+    where = found.server.file if found.server else file
     if as_json:
-        where = str(loaded.file) if loaded and loaded.file else None
-        print_json({"file": where, "problems": problems, "client": accounts})
+        told = {"file": str(where) if where else None, "problems": problems, "warnings": warnings}
+        print_json({**told, "client": accounts, **found.tables})
         sys.exit(1 if problems else 0)
+    for warning in warnings:
+        click.echo(f"homing: {warning}", err=True)
     if problems:
         raise InvalidSettings(problems)
-    assert loaded is not None
-    zones = ", ".join(zone.name.rstrip(".") for zone in loaded.settings.zones) or "those that the store serves"
-    click.echo(f"{loaded.file or 'the defaults, without a homing.toml'}: good; zones: {zones}")
-    for account in accounts:
-        where = f"at {account['server']} by {account['protocol']}, {account['ipv4']} and {account['ipv6']}"
-        click.echo(f"client: would set {', '.join(account['names'])} {where}")
-    for warning in client.warnings if client else ():
-        click.echo(f"homing: {warning}", err=True)
+    assert found.server
+    zones = ", ".join(zone.name.rstrip(".") for zone in found.server.settings.zones) or "those that the store serves"
+    click.echo(f"{where or 'the defaults, without a homing.toml'}: good; zones: {zones}")
+    for line in [*account_lines(accounts), *(_other_lines(found) if accounts else ())]:
+        click.echo(line)
 
 
-def _describe_account(account: ClientSettings) -> dict[str, Any]:
-    """Return what would be done, without doing it."""
-    return {
-        "server": account.server or DUCKDNS,
-        "protocol": account.protocol,
-        "names": list(account.names),
-        "ipv4": f"IPv4 from {account.source(4)}" if account.source(4).kind != "none" else "no IPv4",
-        "ipv6": f"IPv6 from {account.source(6)}" if account.source(6).kind != "none" else "no IPv6",
-    }
+@frozen
+class _Found:
+    """Everything that could be read, and what could not."""
+
+    problems: tuple[str, ...]
+    server: Loaded | None
+    client: LoadedClient | None
+    tables: dict[str, Shown]
+    """`[agent]` and the like."""
 
 
-def _check_all(settings: Settings) -> None:
-    """Raises InvalidSettings with the problems of every zone and of the certificate."""
-    from homing.runtimes.tls import load_context
-    from homing.wiring.one_machine import make_zone
-
+def _load(file: Path | None, ddupdate_file: Path | None) -> _Found:
     problems: list[str] = []
-    for zone in settings.zones:
+
+    def attempt(read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except InvalidSettings as error:
+            problems.extend(problem for problem in error.problems if problem not in problems)
+            return None
+
+    def read_table(table: str, module: Any, cls: type[Any]) -> Shown:
+        read = attempt(lambda: load_table(table, module.READERS, module.PREFIX, file=file))
+        return show_table(read or LoadedTable({}, {}), defaults_of(cls))
+
+    server = attempt(lambda: one_machine.load(file=file))
+    client = None
+    if ddupdate_file or is_configured(os.environ, file):
+        client = attempt(lambda: load_client(file=file, ddupdate_file=ddupdate_file))
+    tables = {name: read_table(name, *of_table) for name, of_table in _TABLES.items()}
+    return _Found(tuple(problems), server, client, tables)
+
+
+def _other_lines(found: _Found) -> Iterator[str]:
+    of_agent = found.tables[AGENT_TABLE]
+    given = of_agent["state_file"]["value"]
+    yield from agent_lines(of_agent, Path(given) if given else agent.default_state_file(os.environ))
+    for name, shown in found.tables.items():
+        yield from table_lines(name, shown) if name != AGENT_TABLE else ()
+
+
+def _unusable(loaded: Loaded) -> list[str]:
+    """Return the problems of every zone and of the certificate."""
+    problems: list[str] = []
+    settings = loaded.settings
+    for number, zone in enumerate(settings.zones):
+        from homing.wiring.one_machine import make_zone
+
         try:
             make_zone(zone, serial=1)
         except InvalidSettings as error:
-            problems += error.problems
+            place = _place_of_records(loaded, number)
+            problems += [f"{place}: {problem}" if place else problem for problem in error.problems]
     if settings.tls_cert and settings.tls_key:
+        from homing.runtimes.tls import load_context
+
         try:
             load_context(settings.tls_cert, settings.tls_key)
         except InvalidSettings as error:
             problems += error.problems
-    if problems:
-        raise InvalidSettings(problems)
+    return problems
 
 
-def _shown(value: Any, *, is_secret: bool) -> Any:
-    if is_secret:
-        return None if value is None else "(set)"
-    if isinstance(value, tuple):
-        return [_shown(one, is_secret=False) for one in value]
-    if isinstance(value, ZoneSettings):
-        return value.name
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+def _place_of_records(loaded: Loaded, number: int) -> str:
+    """Return where the records of a zone stand, or else the zone; nothing where it is not from the file."""
+    if loaded.toml is None or loaded.origins["zones"] != loaded.toml.place("zones"):
+        return ""
+    table = loaded.toml.tables["zones"][number]
+    has_records = isinstance(table, dict) and "records" in table
+    return loaded.toml.place("zones", number, "records") if has_records else loaded.toml.place("zones", number)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(f"{one[0]} port {one[1]}" if isinstance(one, list) else str(one) for one in value) or "-"
-    return "-" if value is None else str(value)
+def _rows(prefix: str, shown: Shown) -> Iterator[tuple[str, str, str]]:
+    for name, one in shown.items():
+        yield prefix + name, as_text(one["value"]), one["origin"]

@@ -15,20 +15,19 @@ from homing.core.errors import InvalidAddress, InvalidSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from ipaddress import IPv6Network
 
-    from homing.client.lan_round import LanSettings
     from homing.client.neighbours import Reader
     from homing.client.update import Result, Row
     from homing.settings.client import ClientSettings
     from homing.settings.client_loading import LoadedClient
+    from homing.settings.lan import LanSettings
 
 _PROTOCOLS = ("signed", "awslabs")
 
 
-def _prefix(_ctx: click.Context, _param: click.Parameter, value: str | None) -> IPv6Network | None:
+def _prefix(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     try:
-        return parse_prefix(value) if value else None
+        return str(parse_prefix(value)) if value else None
     except InvalidAddress as error:
         raise click.BadParameter(str(error)) from None
 
@@ -59,14 +58,17 @@ def _prefix(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 @click.option("--interval", help="Between two rounds of --watch where nothing changes: 300, 5m.")
 @json_option
 def lan(
-    name: str | None, interfaces: tuple[str, ...], leases: tuple[Path, ...], prefix: IPv6Network | None, eui64: bool,
-    no_wake: bool, dry_run: bool, watch: bool, config: Path | None, as_json: bool, **given: Any,
+    name: str | None, interfaces: tuple[str, ...], leases: tuple[Path, ...], prefix: str | None, eui64: bool,
+    no_wake: bool, interval: str | None, dry_run: bool, watch: bool, config: Path | None, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Set the names of a whole group: the other machines on this network.
 
     NAME is this machine's own name in the group; it is left alone, `homing update` sets it. Every other host of its
     group is looked for by its MAC address, and set to where it was seen just now. A host with an interface identifier
     is set to that in the network's present prefix, seen or not. A machine that is absent keeps its name as it is.
+
+    Everything but NAME may stand in homing.toml as well: server and secret in [client], the rest in [lan] or
+    HOMING_LAN_... `homing run --lan` does the same as --watch, besides keeping this machine's own name right.
 
     The server has to know: `homing host add cam.home.example --group home --mac-address 00:11:22:33:44:55`, with
     --allow-internal where an address of the local network is to be published.
@@ -77,9 +79,10 @@ def lan(
       homing lan --interface br-lan --leases /tmp/dhcp.leases --watch
       homing lan --prefix 2001:db8:1200:1::/64
     """
-    from homing.client.lan_round import LanSettings, read_all_leases
+    from homing.client.lan_round import read_all_leases
     from homing.client.neighbours import open_reader
     from homing.settings.client_loading import load_client
+    from homing.settings.lan import load_lan
 
     flags = {key: value for key, value in given.items() if value is not None}
     if "via" in flags:
@@ -87,21 +90,22 @@ def lan(
     if name is not None:
         flags["names"] = (name,)
     loaded = load_client(flags, file=config, is_update=False)
-    accounts = _usable(loaded)
+    accounts = usable(loaded)
     for warning in loaded.warnings:
         click.echo(f"homing: {warning}", err=True)
-    wanted = LanSettings(lease_files=leases, prefix=prefix, eui64=eui64, wakes=not no_wake, is_dry_run=dry_run)
-    read_all_leases(leases)  # what is wrong with them is told before anything is asked
-    reader = open_reader(interfaces)
+    over = {"interfaces": interfaces, "leases": leases, "prefix": prefix, "interval": interval, "eui64": eui64 or None}
+    wanted = load_lan({**over, "wake": False if no_wake else None}, file=config)
+    read_all_leases(wanted.leases)  # what is wrong with them is told before anything is asked
+    reader = open_reader(wanted.interfaces)
     try:
-        _run(accounts, reader, wanted, loaded, watch=watch, as_json=as_json)
+        _run(accounts, reader, wanted, loaded, dry_run=dry_run, watch=watch, as_json=as_json)
     finally:
         reader.close()
 
 
 def _run(
-    accounts: Sequence[ClientSettings], reader: Reader, wanted: LanSettings, loaded: LoadedClient, *, watch: bool,
-    as_json: bool,
+    accounts: Sequence[ClientSettings], reader: Reader, wanted: LanSettings, loaded: LoadedClient, *, dry_run: bool,
+    watch: bool, as_json: bool,
 ) -> None:  # fmt: skip
     from homing.client.lan_round import make_round
 
@@ -109,10 +113,10 @@ def _run(
     if watch:
         from homing.runtimes.lan import LanWatch
 
-        LanWatch(accounts, reader, wanted, _reporter(as_json)).run()
+        LanWatch(accounts, reader, wanted, _reporter(as_json), is_dry_run=dry_run).run()
         return
     own = [one for account in accounts for one in account.names]
-    results = [make_round(account, reader, wanted, own).result for account in accounts]
+    results = [make_round(account, reader, wanted, own, is_dry_run=dry_run).result for account in accounts]
     if as_json:
         print_json(describe_results(results, loaded.warnings))
     else:
@@ -121,20 +125,20 @@ def _run(
     sys.exit(1 if any(row.outcome == "refused" for row in rows) else 3 if any(not row.is_good for row in rows) else 0)
 
 
-def _usable(loaded: LoadedClient) -> list[ClientSettings]:
+def usable(loaded: LoadedClient) -> list[ClientSettings]:
     """Return the accounts that can list a group. Raises InvalidSettings."""
     problems = []
-    usable = [one for one in loaded.accounts if one.protocol in _PROTOCOLS]
-    if not usable:
+    found = [one for one in loaded.accounts if one.protocol in _PROTOCOLS]
+    if not found:
         problems.append(f"{loaded.accounts[0].protocol} knows no groups: protocol has to be signed or awslabs")
-    for one in usable:
+    for one in found:
         if not one.names:
             problems.append("names is missing: this machine's own name in the group")
         if one.secret is None:
             problems.append("secret is missing: name it in secret_file, HOMING_CLIENT_SECRET or a systemd credential")
     if problems:
         raise InvalidSettings(list(dict.fromkeys(problems)))
-    return usable
+    return found
 
 
 # --- what is printed

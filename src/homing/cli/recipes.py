@@ -1,4 +1,4 @@
-"""Lines to paste: how each client is told about a host. The docs and `homing demo` print the same."""
+"""Lines to paste: how each client is told about a host. `docs/how-to/router.md` has the fields of many more devices."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ To try it from this machine or a LAN, whose addresses are not global: homing hos
 
 
 def recipes(hostname: str, secret: str, server: str = "https://YOUR-SERVER", *, is_internal: bool = False) -> str:
-    """Return what to give to curl, ddclient and a router; `server` is the URL that they reach."""
+    """Return what to give to Homing's own client, curl, ddclient and a router; `server` is the URL that they reach."""
+    scheme, _, place = server.partition("://")
     return f"""\
+homing        (umask 077; printf %s '{secret}' > homing.secret)
+              homing update {hostname} --server {server} --secret-file homing.secret
+
 curl          curl -u '{hostname}:{secret}' '{server}/nic/update?hostname={hostname}'
 
 ddclient      use=web, web={server}/nic/checkip
               protocol=dyndns2
-              server={server.partition("://")[2]}
-              ssl={"yes" if server.startswith("https") else "no"}
+              server={place}
+              ssl={"yes" if scheme == "https" else "no"}
               login={hostname}
               password={secret}
               {hostname}
 
-router        service: custom dyndns2    server: {server}/nic/update
-              user: {hostname}    password: the secret    host: {hostname}
-              in one line: {server}/nic/update?hostname={hostname}&myip=<ipaddr>
+FRITZ!Box     {server}/nic/update?hostname=<domain>&myip=<ipaddr>,<ip6addr>
+router        {server}/nic/update?hostname={hostname}&myip=
+              user and host: {hostname}    password: the secret    service: custom, dyndns2
+one URL       {scheme}://{hostname}:{secret}@{place}/nic/update?hostname={hostname}
+
+More devices, field by field: docs/how-to/router.md
 {"" if is_internal else _INTERNAL.format(hostname)}"""

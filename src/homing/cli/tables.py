@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from homing.cli.client_import import import_client, refuse_client_options
 from homing.cli.options import desk, json_option, print_json, print_table, store_options
 from homing.core.accounts import Account
 from homing.core.credentials import is_slow
 from homing.core.errors import Refused
 from homing.core.names import parse_name
 from homing.formats.imported import FORMATS
+from homing.formats.imported_client import CLIENTS, recognise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,23 +29,34 @@ if TYPE_CHECKING:
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="The format, where it cannot be told by looking.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice((*FORMATS, *CLIENTS)),
+    help="The format, where it cannot be told by looking.",
+)
 @click.option("--zone", help="The zone of names that are a single label.")
 @click.option("--dry-run", is_flag=True, help="Check everything, take nothing.")
+@click.option("--output", type=click.Path(path_type=Path), help="A client's file: where homing.toml goes, mode 0600.")
+@click.option("--force", is_flag=True, help="Replace the file that --output names.")
 @store_options
 @json_option
 def import_(
-    file: Path, format_: str | None, zone: str | None, dry_run: bool, place: Place,
+    file: Path, format_: str | None, zone: str | None, dry_run: bool, output: Path | None, force: bool, place: Place,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Take over the hosts and accounts of another system: all of them or none.
+    """Take over the hosts and accounts of another system: all of them or none. Or the settings of another client.
 
     Reads awslabs v1 config.json, v2 tables and v3 items, the conf of DynDNS53, the user items of the SAM server, and
-    what `homing export` wrote.
+    what `homing export` wrote, into the store.
+
+    ddclient.conf and inadyn.conf become a homing.toml for `homing update` and `homing run`, on standard output unless
+    --output says where. Secrets are in it. What Homing has no match for is told, line by line.
 
     \b
     Example:
       homing import config.json --dry-run
+      homing import /etc/ddclient.conf --output homing.toml
     """
     from homing.core.credentials import SECRET_RANDOM_BYTES, new_secret
     from homing.formats.imported import read
@@ -52,6 +65,11 @@ def import_(
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise Refused(f"{file} is not UTF-8 text") from None
+    client = format_ if format_ in CLIENTS else recognise(text, file.name) if format_ is None else None
+    refuse_client_options(is_client=client is not None, place=place, zone=zone, output=output, force=force)
+    if client is not None:
+        import_client(client, file, text, output=output, force=force, dry_run=dry_run, as_json=as_json)
+        return
     with desk(place, may_create=True) as opened:
         default_zone = parse_name(zone) if zone else opened.zones[0].name if len(opened.zones) == 1 else None
         imported = read(

@@ -6,8 +6,9 @@ One account, its names, and one way that each name goes, again and again:
 
 A look follows each change of the network as soon as that has settled, and each interval. A name is sent if an address
 differs from what the server is known to hold; in doubt (a start, a lost answer) DNS is asked first, so that nothing is
-sent in vain. One question is out at a time. What the server asked of us is kept through a restart (`agent_memory.py`).
-What an answer means is in `agent_answers.py`; the values are in `agent_values.py`, the waits in `waits.py`.
+sent in vain. One question is out at a time, and names that lack the same go in one request where the protocol takes
+several. What the server asked of us is kept through a restart (`agent_memory.py`). What an answer means is in
+`agent_answers.py`; the values are in `agent_values.py`, the waits in `waits.py`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ from homing.core.addresses import record_type_of
 from homing.core.values import replace
 
 if TYPE_CHECKING:
-    from homing.client.agent_values import Action, Event, Moment, NameState
+    from collections.abc import Mapping, Sequence
+
+    from homing.client.agent_values import Action, Event, Moment, NameState, Plan
     from homing.core.addresses import Address
 
 LOOK_SECONDS, DNS_SECONDS, SEND_SECONDS = 60.0, 30.0, 60.0
@@ -196,41 +199,53 @@ def _question(turn: Turn) -> None:
     state = turn.state
     if state.flight is not None or state.changed_at is not None or state.looking is not None:
         return  # what is wanted may be about to change
-    for one in state.names:
-        if _ask_or_send(turn, one):
-            return
+    lacking = {one.name: pending(state, one, turn.moment) for one in state.names}
+    due = [one for one in state.names if lacking[one.name] and turn.may_send_at(one) <= turn.now]
+    # DNS is asked about all of them first, so that those that it shows wrong go together.
+    doubtful = next((one for one in due if turn.is_to_be_asked(one)), None)
+    if doubtful is not None:
+        _ask(turn, doubtful, "doubt", lacking[doubtful.name])
+    elif due:
+        _send(turn, _together(state.plan, due, lacking), lacking[due[0].name])
+    else:
+        checked = next(
+            (one for one in state.names if not lacking[one.name] and is_due_for_check(state, one, turn.now)), None
+        )
+        if checked is not None:
+            _ask(turn, checked, "check", state.wanted)
 
 
-def _ask_or_send(turn: Turn, one: NameState) -> bool:
-    """Do what one name needs now; tell whether that was anything."""
-    lacking = pending(turn.state, one, turn.moment)
-    if lacking:
-        if turn.may_send_at(one) > turn.now:
-            return False
-        if one.is_doubtful and not one.is_forced and turn.state.plan.checks_dns:
-            _ask(turn, one, "doubt", lacking)
-        else:
-            _send(turn, one, lacking)
-        return True
-    if is_due_for_check(turn.state, one, turn.now):
-        _ask(turn, one, "check", turn.state.wanted)
-        return True
-    return False
+def _together(
+    plan: Plan, due: Sequence[NameState], lacking: Mapping[str, tuple[Address, ...]]
+) -> tuple[NameState, ...]:
+    """Return the first name that is due, with those that lack the same and that nobody has found fault with."""
+    first = due[0]
+    if not _is_sociable(first):
+        return (first,)
+    others = [one for one in due if _is_sociable(one) and lacking[one.name] == lacking[first.name]]
+    return tuple(others[: plan.most_names])
+
+
+def _is_sociable(one: NameState) -> bool:
+    return not one.is_alone and one.refusals == 0
 
 
 def _ask(turn: Turn, one: NameState, purpose: Literal["doubt", "check"], addresses: tuple[Address, ...]) -> None:
     number = turn.number()
-    turn.update(flight=Flight(number, turn.now + DNS_SECONDS, purpose, one.name, addresses))
+    turn.update(flight=Flight(number, turn.now + DNS_SECONDS, purpose, (one.name,), addresses))
     turn.do(AskDns(number, one.name, tuple([record_type_of(address) for address in addresses])))
 
 
-def _send(turn: Turn, one: NameState, addresses: tuple[Address, ...]) -> None:
+def _send(turn: Turn, names: tuple[NameState, ...], addresses: tuple[Address, ...]) -> None:
     """Send, after it was written down that it may have been sent."""
     number = turn.number()
-    turn.put(replace(in_doubt(turn, one, addresses), sends=one.sends.taken(turn.now), is_shown=False, check_at=None))
-    turn.update(flight=Flight(number, turn.now + SEND_SECONDS, "send", one.name, addresses, one))
+    for one in names:
+        sends = one.sends.taken(turn.now)
+        turn.put(replace(in_doubt(turn, one, addresses), sends=sends, is_shown=False, check_at=None))
+    told = tuple([one.name for one in names])
+    turn.update(flight=Flight(number, turn.now + SEND_SECONDS, "send", told, addresses, names))
     _save(turn)
-    turn.do(Send(number, one.name, addresses))
+    turn.do(Send(number, told, addresses))
 
 
 def _tell_the_watchdog(turn: Turn) -> None:

@@ -11,8 +11,10 @@ from homing.core.addresses import record_type_of
 from homing.core.values import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from homing.client.agent_turn import Turn
-    from homing.client.agent_values import Answered, Flight, NameState, Shown
+    from homing.client.agent_values import Answered, Flight, NameState, Shown, Verdict
     from homing.core.addresses import Address
 
 TOLD_AFTER = 3
@@ -22,35 +24,48 @@ WRONG_FIRST = 3600.0
 
 
 def answered(turn: Turn, flight: Flight, answer: Answered) -> None:
-    """Take in what became of a send."""
-    one = turn.get(flight.name)
-    if one is None:
-        return
-    if answer.verdict in ("refused", "not-a-server") and flight.before is not None:
-        one = replace(one, held=flight.before.held, maybe=flight.before.maybe)  # nothing was done
-    if answer.verdict in ("updated", "unchanged"):
-        _accepted(turn, one, flight, answer)
-    elif answer.verdict == "refused":
-        _refused(turn, one, answer)
-    else:
-        _unanswered(turn, one, answer)
+    """Take in what became of a send: for each name by itself, as far as the server told them apart."""
+    names = [one for name in flight.names if (one := turn.get(name)) is not None]
+    if answer.verdict in ("updated", "unchanged", "refused"):
+        told = {one.name: answer.names.get(one.name, (answer.verdict, answer.text)) for one in names}
+        is_one_for_all = len(flight.names) > 1 and not answer.is_shared
+        nobody = all(verdict == "refused" for verdict, _ in told.values())
+        for one in names:
+            verdict, text = told[one.name]
+            if verdict != "refused":
+                _accepted(turn, one, flight, verdict)
+            elif is_one_for_all and nobody:
+                _set_apart(turn, _as_before(one, flight), answer)
+            else:
+                _refused(turn, _as_before(one, flight), replace(answer, text=text))
+    elif names:
+        if answer.verdict == "not-a-server":
+            names = [_as_before(one, flight) for one in names]
+        _unanswered(turn, names, answer)
+
+
+def _as_before(one: NameState, flight: Flight) -> NameState:
+    """Return what is known of a name that the server did nothing about."""
+    before = next((known for known in flight.before if known.name == one.name), one)
+    return replace(one, held=before.held, maybe=before.maybe)
 
 
 def shown(turn: Turn, flight: Flight, answer: Shown) -> None:
     """Take in what DNS shows."""
-    one = turn.get(flight.name)
+    one = turn.get(flight.names[0])
     if one is None:
         return
+    turn.is_dns_silent = None in answer.addresses.values() or not answer.addresses
     if flight.purpose == "doubt":
         _settle_doubt(turn, one, flight, answer)
     else:
         _check(turn, one, flight, answer)
 
 
-def _accepted(turn: Turn, one: NameState, flight: Flight, answer: Answered) -> None:
+def _accepted(turn: Turn, one: NameState, flight: Flight, verdict: Verdict) -> None:
     """Note that the server holds it, and see whether DNS shows it."""
-    turn.log("info", f"{one.name}: {answer.verdict}, {_shown(flight.addresses)}")
-    if answer.verdict == "updated" or _differs(one, flight.addresses):
+    turn.log("info", f"{one.name}: {verdict}, {_shown(flight.addresses)}")
+    if verdict == "updated" or _differs(one, flight.addresses):
         turn.hook("change", _details(one, flight.addresses))
     turn.put(
         replace(
@@ -66,8 +81,19 @@ def _accepted(turn: Turn, one: NameState, flight: Flight, answer: Answered) -> N
     turn.update(gate=Gate(until=turn.now))
 
 
+def _set_apart(turn: Turn, one: NameState, answer: Answered) -> None:
+    """Have a name sent by itself: one that is refused must not keep the others wrong."""
+    wait = 0.0 if answer.retry_after is None else asked(1, answer.retry_after, turn.chance)
+    turn.put(replace(one, is_alone=True, is_doubtful=True, hold_until=max(one.hold_until, turn.now + wait)))
+    turn.update(gate=Gate(until=turn.now))
+    turn.log("info", f"{one.name}: refused together with others: sent by itself ({answer.text})")
+
+
 def _refused(turn: Turn, one: NameState, answer: Answered) -> None:
     """Leave the name alone: for good, or until the owner has acted, or for a while."""
+    if one.is_alone:  # it was this one's fault, and the others may go together again
+        turn.each(lambda other: replace(other, is_alone=False))
+        one = replace(one, is_alone=False)
     refusals = one.refusals + 1
     wait = refused(refusals, turn.chance)
     if answer.retry_after is not None:
@@ -86,18 +112,20 @@ def _refused(turn: Turn, one: NameState, answer: Answered) -> None:
         turn.fail(f"{one.name}: refused: {answer.text}", one.name)
 
 
-def _unanswered(turn: Turn, one: NameState, answer: Answered) -> None:
+def _unanswered(turn: Turn, names: Sequence[NameState], answer: Answered) -> None:
     """Leave the server alone for a while; a send that may have arrived is looked for in DNS before the next."""
-    turn.put(replace(one, is_doubtful=True))
+    for one in names:
+        turn.put(replace(one, is_doubtful=True))
     failures = turn.state.gate.failures + 1
     is_asked = answer.verdict == "try-later" or answer.retry_after is not None
     wait = asked(failures, answer.retry_after, turn.chance) if is_asked else soon(failures, turn.chance)
     turn.update(gate=Gate(failures, turn.now + wait, is_asked))
     if not turn.state.plan.looks_are_free:
         turn.look_by(turn.now + wait)
-    turn.log_rarely(failures, f"{one.name}: {answer.verdict}", (answer.text, f"again in {wait:.0f} s"))
+    told = ", ".join([one.name for one in names])
+    turn.log_rarely(failures, f"{told}: {answer.verdict}", (answer.text, f"again in {wait:.0f} s"))
     if failures >= TOLD_AFTER:
-        turn.fail(f"{one.name}: {answer.verdict}: {answer.text}", one.name)
+        turn.fail(f"{told}: {answer.verdict}: {answer.text}", " ".join([one.name for one in names]))
 
 
 def _settle_doubt(turn: Turn, one: NameState, flight: Flight, answer: Shown) -> None:

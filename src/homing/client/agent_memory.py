@@ -66,10 +66,10 @@ def recall(plan: Plan, memory: Mapping[str, object] | None, moment: Moment) -> S
     state = begin(plan, moment.now)
     if memory is None or memory.get("version") != VERSION or memory.get("server") != plan.server:
         return state
-    passed = _passed(_number(memory.get("wall")), moment.wall)
-    wait = min(_number(memory.get("wait")), MAX_RETRY_AFTER * 1.1) - passed
+    passed = passed_for_certain(read_number(memory.get("wall")), moment.wall)
+    wait = min(read_number(memory.get("wait")), MAX_RETRY_AFTER * 1.1) - passed
     if wait > 0:
-        failures = int(min(_number(memory.get("failures")), 100))
+        failures = int(min(read_number(memory.get("failures")), 100))
         state = replace(state, gate=Gate(failures, moment.now + wait, is_asked=True))
     state = replace(state, is_failing=memory.get("is_failing") is True)
     known = memory.get("names")
@@ -99,12 +99,12 @@ def _recalled(one: NameState, text: Any, moment: Moment, passed: float, *, is_sa
         return one
     began = moment.now - passed
     held = {
-        record_type_of(address): Held(address, _number(entry.get("at")), began - _number(entry.get("age")))
+        record_type_of(address): Held(address, read_number(entry.get("at")), began - read_number(entry.get("age")))
         for address, entry in _entries(text.get("held"))
     }
-    maybe = {address: began - _number(entry.get("age")) for address, entry in _entries(text.get("maybe"))}
+    maybe = {address: began - read_number(entry.get("age")) for address, entry in _entries(text.get("maybe"))}
     before = [_address(each) for each in _list(text.get("before"))]
-    level = min(_number(text.get("sends"), one.sends.burst) + passed / one.sends.seconds, one.sends.burst)
+    level = min(read_number(text.get("sends"), one.sends.burst) + passed / one.sends.seconds, one.sends.burst)
     one = replace(
         one,
         held=held,
@@ -115,21 +115,21 @@ def _recalled(one: NameState, text: Any, moment: Moment, passed: float, *, is_sa
     if not is_same:
         return one
     stopped = text.get("stopped")
-    wait = max(0.0, min(_number(text.get("wait")), MAX_RETRY_AFTER * 1.1) - passed)
+    wait = max(0.0, min(read_number(text.get("wait")), MAX_RETRY_AFTER * 1.1) - passed)
     return replace(
         one,
         stopped=stopped if isinstance(stopped, str) else None,
-        refusals=int(min(_number(text.get("refusals")), 100)),
+        refusals=int(min(read_number(text.get("refusals")), 100)),
         hold_until=moment.now + wait,
     )
 
 
-def _passed(then: float, wall: float) -> float:
+def passed_for_certain(then: float, wall: float) -> float:
     """Return how much time has passed for certain since something was written."""
     return max(0.0, wall - then) if then >= CLOCK_IS_SET else 0.0
 
 
-def _number(value: object, default: float = 0.0) -> float:
+def read_number(value: object, default: float = 0.0) -> float:
     """Return a number that is not negative and not beyond all reason; `default` for anything else."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value < 1e12 and not math.isnan(value) else default  # type: ignore[operator,arg-type]  # a number

@@ -31,6 +31,8 @@ class Turn:
         self.now = moment.now
         self.chance = moment.chance
         self.actions: list[Action] = []
+        self.is_dns_silent = False
+        """DNS has just not answered: whoever asks again now waits in vain once more."""
 
     def do(self, action: Action) -> None:
         """Have something done."""
@@ -108,6 +110,10 @@ class Turn:
             return math.inf
         return max(self.state.gate.until, one.hold_until, one.sends.ready_at(self.now))
 
+    def is_to_be_asked(self, one: NameState) -> bool:
+        """Tell whether DNS is to be asked before a name is sent."""
+        return one.is_doubtful and not one.is_forced and self.state.plan.checks_dns and not self.is_dns_silent
+
     def next_time(self) -> float | None:
         """Return when something is due although nothing happens."""
         state = self.state
@@ -178,7 +184,7 @@ def reset(state: State, plan: Plan, now: float) -> State:
     """Return the state under another plan. Refusals are forgotten, since the owner has acted."""
     known = {one.name: one for one in state.names} if plan.server == state.plan.server else {}
     names = [
-        replace(known[name], stopped=None, refusals=0, hold_until=now, check_at=now)
+        replace(known[name], stopped=None, refusals=0, is_alone=False, hold_until=now, check_at=now)
         if name in known
         else _new_name(plan, name, now)
         for name in plan.names

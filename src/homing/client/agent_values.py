@@ -30,6 +30,8 @@ class Plan:
     """Whatever tells one server from another; what is known of one says nothing about the next."""
     fingerprint: str = ""
     """Changes when the owner changes anything; a refusal that is final ends with it."""
+    most_names: int = 1
+    """So many names the protocol takes in one request."""
     sends_whole: bool = False
     """Send the addresses of both families even if one differs: some servers delete what is not mentioned."""
     interval: float = 300.0
@@ -110,6 +112,10 @@ class Answered:
     text: str = ""
     retry_after: float | None = None
     is_final: bool = False
+    is_shared: bool = False
+    """A refusal is of the account, whatever names it was about."""
+    names: Mapping[str, tuple[Verdict, str]] = field(default_factory=dict)
+    """What was said of single names; the verdict is that of all others."""
 
 
 @frozen
@@ -151,10 +157,10 @@ class AskDns:
 
 @frozen
 class Send:
-    """Send an update. Answered by Answered."""
+    """Send an update of these names, in one request. Answered by Answered."""
 
     number: int
-    name: str
+    names: tuple[str, ...]
     addresses: tuple[Address, ...]
 
 
@@ -224,6 +230,8 @@ class NameState:
     is_doubtful: bool = True
     """Ask DNS before sending: it may be right already."""
     is_forced: bool = False
+    is_alone: bool = False
+    """It was refused together with others, and is sent by itself until it is known whose fault that was."""
     stopped: str | None = None
     """What the server said when it refused for good."""
     refusals: int = 0
@@ -245,10 +253,10 @@ class Flight:
     number: int
     until: float
     purpose: Literal["look", "doubt", "check", "send"]
-    name: str = ""
+    names: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
-    before: NameState | None = None
-    """What was known of the name before it was sent; true again if the server did nothing."""
+    before: tuple[NameState, ...] = ()
+    """What was known of the names before they were sent; true again if the server did nothing."""
 
 
 @frozen

@@ -39,7 +39,7 @@ class Cache:
         at = entry.get("at")
         if not isinstance(at, int | float) or isinstance(at, bool):
             return False
-        return entry.get("address") == str(address) and 0 <= now - at < max_age
+        return entry.get("address") == str(address) and now - max_age < at <= now  # `now - at` may be past all counting
 
     def put(self, key: str, address: Address, now: float) -> None:
         """Remember that the address was acknowledged now (seconds since 1970)."""

@@ -1,25 +1,26 @@
 """How each protocol is spoken: what is asked, in which order, and what the answers come to. No sockets, no clock.
 
 A conversation is a generator: it yields what is to be asked, is sent what was heard, and returns the Reply. Whoever
-drives it (`client/update.py`, a test) makes the exchanges, and throws FamilyAbsent where the family asked for is not
-there.
+drives it (`client/update.py`, a test) makes the exchanges, and throws ServerUnreachable where no answer comes, or
+FamilyAbsent where the family asked for is not there. What was answered before that is not forgotten.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from homing.client.remote import FamilyAbsent
+from homing.client.remote import FamilyAbsent, ServerUnreachable
 from homing.core.addresses import Address
 from homing.core.credentials import SIGNATURE_WINDOW
 from homing.core.errors import InvalidName
 from homing.core.names import parse_hostname
-from homing.core.values import replace
+from homing.core.values import frozen, replace
 from homing.protocols import awslabs_client, ddupdate_client, duckdns, dyndns2_client, signed_client
-from homing.protocols.asking import Ask, Heard, Kind, Reply, merge, refused
+from homing.protocols.asking import Ask, Heard, Kind, Reply, for_each, merge, refused
 from homing.settings.client_checks import is_this_machine
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def set_group(
         def read(heard: Heard, sent: Mapping[str, Mapping[Family, Address]] = sent) -> Reply:
             return signed_client.read_answer(heard, sent)
 
-        replies.append((yield from ask_signed(settings, make, read, now)))
+        replies.append((yield from _attempt(ask_signed(settings, make, read, now))))
         if not replies[-1].kind.is_success:
             break
     return merge(replies)
@@ -99,11 +100,12 @@ def ask_signed(
     reply = read((yield make(ours)))
     if reply.server_time is None:
         return reply
-    if not _is_believed(settings.server, ours, reply.server_time):
-        away = (reply.server_time - ours) // 1000
+    theirs = max(reply.server_time, (reply.newest or 0) + 1)
+    if not _is_believed(settings.server, ours, theirs):
+        away = (theirs - ours) // 1000
         text = f"this clock is {abs(away)} s {'behind' if away > 0 else 'ahead of'} the server's"
         return Reply(Kind.TRY_LATER, text + ", and without TLS nobody knows whether that is true: set the clock")
-    return read((yield make(max(reply.server_time, (reply.newest or 0) + 1))))
+    return read((yield make(theirs)))
 
 
 def _is_believed(server: str, ours: int, theirs: int) -> bool:
@@ -130,24 +132,54 @@ def _split(updates: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]
 
 
 def _each(names: Sequence[str], converse_about: Callable[[str], Conversation]) -> Conversation:
-    """Set one name after the other. What fails for one is no reason to leave the next, unless nobody is there."""
+    """Set one name after the other."""
+    return _in_turn([Part([name], None, partial(converse_about, name)) for name in names])
+
+
+@frozen
+class Part:
+    """One request or conversation of several: about which names, and which family if only one."""
+
+    names: Sequence[str]
+    family: Family | None
+    make: Callable[[], Conversation]
+
+
+def _in_turn(parts: Sequence[Part]) -> Conversation:
+    """Hold one conversation after the other; every name hears of its own.
+
+    What fails for one name is no reason to leave the next, unless nobody is there: that is said of all that are left.
+    """
     replies = []
-    for name in names:
-        replies.append((yield from converse_about(name)))
-        if replies[-1].kind in (Kind.NOT_A_SERVER, Kind.TRY_LATER):
-            break
+    over: dict[Family | None, Reply] = {}
+    for part in parts:
+        reply = over.get(part.family) or (yield from _attempt(part.make()))
+        if reply.kind in (Kind.NOT_A_SERVER, Kind.TRY_LATER):
+            over[part.family] = replace(reply, hosts=())
+        hosts = reply.hosts or for_each(part.names, reply).hosts
+        about = [replace(host, family=part.family or host.family) for host in hosts]
+        replies.append(replace(reply, hosts=tuple(about)))
     return merge(replies)
+
+
+def _attempt(conversation: Conversation) -> Conversation:
+    """That no answer comes is a reply as well: the update may have been made, and may be sent again."""
+    try:
+        return (yield from conversation)
+    except ServerUnreachable as error:
+        return Reply(Kind.TRY_LATER, str(error))
 
 
 def _awslabs(settings: ClientSettings, name: str, sent: Sent) -> Conversation:
     """Ask for the address first, over each family: the hash is made of what is told, and only that can be set."""
-    replies = []
-    for family, address in sent.items():
+
+    def set_family(family: Family, address: Address | None) -> Conversation:
         reply = yield from _awslabs_family(settings, name, family, address)
         if reply.kind is Kind.REFUSED and not reply.is_final:  # perhaps the address has just changed
             reply = yield from _awslabs_family(settings, name, family, address)
-        replies.append(reply)
-    return merge(replies)
+        return reply
+
+    return _in_turn([Part([name], family, partial(set_family, family, sent[family])) for family in sent])
 
 
 def _awslabs_family(settings: ClientSettings, name: str, family: Family, address: Address | None) -> Conversation:
@@ -178,24 +210,36 @@ def _awslabs_family(settings: ClientSettings, name: str, family: Family, address
 
 def _dyndns2(settings: ClientSettings, names: Sequence[str], sent: Sent, username: str) -> Conversation:
     """What the server is to see needs a request of its own, made over that family."""
-    replies = []
     path = urlsplit(settings.server).path
-    for family, known in _ways(sent):
-        for start in range(0, len(names), dyndns2_client.MAX_HOSTNAMES):
-            some = names[start : start + dyndns2_client.MAX_HOSTNAMES]
-            hostnames = [name.removesuffix(".") for name in some]
-            ask = dyndns2_client.make_update(path, hostnames, known, username, settings.secret or "")
-            heard = yield _over(ask, family)
-            replies.append(dyndns2_client.read_answer(heard, some, known))
-    return merge(replies)
+
+    def ask(some: Sequence[str], way: Way) -> Conversation:
+        hostnames = [name.removesuffix(".") for name in some]
+        asked = dyndns2_client.make_update(path, hostnames, way.known, username, settings.secret or "")
+        return dyndns2_client.read_answer((yield _over(asked, way.family)), some, way.known)
+
+    size = dyndns2_client.MAX_HOSTNAMES
+    lists = [names[start : start + size] for start in range(0, len(names), size)]
+    return _in_turn([Part(some, way.about, partial(ask, some, way)) for way in _ways(sent) for some in lists])
 
 
-def _ways(sent: Sent) -> list[tuple[Family | None, Mapping[Family, Address]]]:
+@frozen
+class Way:
+    """One of the requests that an update takes where the server sees one family, and is told the other."""
+
+    known: Mapping[Family, Address]
+    family: Family | None = None
+    """The family that the connection has to be of."""
+
+    @property
+    def about(self) -> Family | None:
+        """The only family that it sets."""
+        return self.family or (next(iter(self.known)) if len(self.known) == 1 else None)
+
+
+def _ways(sent: Sent) -> list[Way]:
     known: dict[Family, Address] = {family: address for family, address in sent.items() if address is not None}
-    seen: list[tuple[Family | None, Mapping[Family, Address]]] = [
-        (family, {}) for family, address in sent.items() if address is None
-    ]
-    return ([(None, known)] if known else []) + seen
+    seen = [Way({}, family) for family, address in sent.items() if address is None]
+    return ([Way(known)] if known else []) + seen
 
 
 def _ddupdate(settings: ClientSettings, name: str, sent: Sent) -> Conversation:
@@ -210,12 +254,13 @@ def _ddupdate(settings: ClientSettings, name: str, sent: Sent) -> Conversation:
 
 def _duckdns(settings: ClientSettings, names: Sequence[str], sent: Sent) -> Conversation:
     """DuckDNS looks at the connection only where no address of either family is given."""
-    replies = []
     path = urlsplit(settings.server).path
-    for _, known in _ways(sent):
-        ask = duckdns.make_update(path, names, settings.secret or "", known)
-        replies.append(duckdns.read_answer((yield ask), names, known))
-    return merge(replies)
+
+    def ask(way: Way) -> Conversation:
+        heard = yield duckdns.make_update(path, names, settings.secret or "", way.known)
+        return duckdns.read_answer(heard, names, way.known)
+
+    return _in_turn([Part(names, way.about, partial(ask, way)) for way in _ways(sent)])
 
 
 def _over(ask: Ask, family: Family | None) -> Ask:

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from homing.client.remote import Line, ServerUnreachable, exchange
+from homing.client.remote import Line, ServerUnreachable, bind, exchange, look_up
 from homing.core.addresses import parse_address
 from homing.core.errors import InvalidAddress, InvalidInput
 from homing.core.values import frozen, replace
@@ -123,14 +123,14 @@ def parse_answer(heard: Heard) -> Address | None:
 def _search(host: str, port: int, line: Line, deadline: float) -> Iterator[str]:
     """Yield where each router that answers describes itself, once. Raises ServerUnreachable."""
     try:
+        place = look_up(host, port, 4, deadline, socket.SOCK_DGRAM)[0][4]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
             asking.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 2)
-            if line.source is not None:
-                asking.bind((line.source, 0))
+            bind(asking, line)
             for target in _TARGETS:
-                asking.sendto(make_search(host, port, target), (host, port))
+                asking.sendto(make_search(host, port, target), place)
             yield from _hear(asking, min(deadline, time.monotonic() + _WAIT + 1))
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         raise ServerUnreachable(f"UPnP: {getattr(error, 'strerror', None) or 'no answer'}") from None
 
 
@@ -156,7 +156,8 @@ def _ask_router(location: str, line: Line) -> Address:
         address = parse_answer(exchange(service.control_url, make_question(service), line))
         if address is not None:
             return address
-    raise ServerUnreachable(f"{host}: a UPnP device that tells no address")
+    why = "its line is down, or it stands behind another NAT" if services else "it is no router"
+    raise ServerUnreachable(f"{host}: a UPnP device that tells no address: {why}")
 
 
 def _is_of(url: str, host: str) -> bool:

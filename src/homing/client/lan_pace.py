@@ -42,9 +42,15 @@ class Pace:
     """The server asked to be left alone until then."""
 
 
-def first_pace(now: float) -> Pace:
-    """Return that a round is due at once."""
-    return Pace(now, full_bucket(_BURST, _SECONDS, now))
+def first_pace(now: float, first_in: float = 0.0) -> Pace:
+    """Return that a round is due at once, or when the server asked for before a restart."""
+    at = now + first_in
+    return Pace(at, full_bucket(_BURST, _SECONDS, now), not_before=at)
+
+
+def forced(pace: Pace, now: float) -> Pace:
+    """Return that the owner wants a round now; a server that asked to be left alone is."""
+    return replace(pace, next_at=max(now, pace.not_before), patience=PATIENCE, again=AGAIN)
 
 
 def changed(pace: Pace, now: float) -> Pace:

@@ -16,7 +16,6 @@ from homing.core.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from ipaddress import IPv6Network
     from pathlib import Path
 
     from homing.client.lan_values import Kept, Member, Move
@@ -24,17 +23,7 @@ if TYPE_CHECKING:
     from homing.client.neighbours import Reader
     from homing.core.addresses import Address
     from homing.settings.client import ClientSettings
-
-
-@frozen(kw_only=True)
-class LanSettings:
-    """What a round is told besides the accounts."""
-
-    lease_files: tuple[Path, ...] = ()
-    prefix: IPv6Network | None = None
-    eui64: bool = False
-    wakes: bool = True
-    is_dry_run: bool = False
+    from homing.settings.lan import LanSettings
 
 
 @frozen
@@ -58,24 +47,27 @@ def make_round(
     *,
     patience: float = SETTLE,
     held: Mapping[tuple[str, str], Address] | None = None,
+    is_dry_run: bool = False,
 ) -> Round:
     """Make a round for one account. `held` is what its server holds where that does not tell; `own` stays untouched.
 
+    A dry run says what would be set.
+
     Raises InvalidInput for settings that cannot be used, OSError where the neighbour tables cannot be read.
     """
-    leases = read_all_leases(lan.lease_files)
+    leases = read_all_leases(lan.leases)
     aim = aim_of(account, lan, own)
     line = line_of(account)
     try:
         members = list_members(account, line)
     except GroupUnknown as error:
         return Round(Result((_no_group(account, error),), error.reply.retry_after))
-    scene = look_around(reader, members, leases, aim, wakes=lan.wakes, patience=patience)
+    scene = look_around(reader, members, leases, aim, wakes=lan.wake, patience=patience)
     found = plan(members, scene, aim)
     known = held or {}
     news = [move for move in found.moves if move.is_news and known.get(_key(move)) != move.address]
     rest = [move for move in found.moves if move not in news]
-    rows, retry_after = _send(account, news, lan)
+    rows, retry_after = _send(account, news, is_dry_run=is_dry_run)
     good = {(row.hostname, row.record_type) for row in rows if row.outcome in ("updated", "unchanged")}
     set_to = {_key(move): move.address for move in found.moves if move in rest or _key(move) in good}
     rows = (*rows, *(_row(move, "unchanged") for move in rest), *(_kept(one) for one in found.kept))
@@ -95,8 +87,8 @@ def aim_of(account: ClientSettings, lan: LanSettings, own: Sequence[str]) -> Aim
     return Aim(names, lan.prefix, lan.eui64, account.public_networks)
 
 
-def _send(account: ClientSettings, news: Sequence[Move], lan: LanSettings) -> tuple[tuple[Row, ...], int | None]:
-    if lan.is_dry_run or not news:
+def _send(account: ClientSettings, news: Sequence[Move], *, is_dry_run: bool) -> tuple[tuple[Row, ...], int | None]:
+    if is_dry_run or not news:
         return tuple(_row(move, "would send") for move in news), None
     return set_members(account, news, line_of(account))
 

@@ -14,6 +14,7 @@ from homing.client.update import Row, hold, now_in_milliseconds
 from homing.core.addresses import parse_address, parse_interface_identifier, parse_mac, record_type_of
 from homing.core.errors import HomingError, InvalidAddress, InvalidName
 from homing.core.names import parse_hostname
+from homing.core.values import replace
 from homing.protocols import awslabs_client, signed_client
 from homing.protocols.asking import Heard, Kind, Reply, members_of, not_a_server, read_failure, refused, shorten
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("signed", "awslabs")
 MAX_MEMBERS = 2000
+MAX_LIST = 1024 * 1024
+"""Bytes of a list of so many; an answer to an update is far shorter."""
 _DONE = ("updated", "unchanged")
 _ATTEMPTS = 3
 """One that is refused is left out, and the others are asked for again; so often at most."""
@@ -45,6 +48,7 @@ class GroupUnknown(HomingError):
 def list_members(settings: ClientSettings, line: Line) -> tuple[Member, ...]:
     """Return the group of the account's first name. Raises GroupUnknown."""
     found: list[Member] = []
+    line = replace(line, most=MAX_LIST)
     if settings.protocol == "signed":
         reply = hold(_list_signed(settings, found), settings, line)
     else:
@@ -55,7 +59,10 @@ def list_members(settings: ClientSettings, line: Line) -> tuple[Member, ...]:
 
 
 def set_members(settings: ClientSettings, moves: Sequence[Move], line: Line) -> tuple[tuple[Row, ...], int | None]:
-    """Set names; return what became of each, and the seconds that the server wants to be left alone."""
+    """Set names; return what became of each, and the seconds that the server wants to be left alone.
+
+    Each request is all or nothing, and holds as many as it may; the parts that were set are not sent again.
+    """
     if settings.protocol != "signed":
         return _set_awslabs(settings, moves, line)
     rows: list[Row] = []
@@ -64,6 +71,9 @@ def set_members(settings: ClientSettings, moves: Sequence[Move], line: Line) -> 
         heard: list[Heard] = []
         conversation = set_group(settings, canonical(settings.names[0]), _updates(left), now_in_milliseconds)
         reply = hold(_listen(conversation, heard), settings, line)
+        done = [move for move in left if not reply.kind.is_success and _is_done(move, reply)]
+        rows += [_row_of(move, reply) for move in done]
+        left = [move for move in left if move not in done]
         culprits = _culprits(heard[-1]) if heard and reply.kind is Kind.REFUSED else {}
         refused_now = [move for move in left if _key(move) in culprits]
         if not refused_now:
@@ -229,6 +239,11 @@ def _take(heard: Heard, entries: object, found: list[Member]) -> Reply:
 
 def _key(move: Move) -> tuple[str, str]:
     return (move.member.hostname, move.member.record_type)
+
+
+def _is_done(move: Move, reply: Reply) -> bool:
+    """Tell whether a reply that as a whole is no success says that this one was set."""
+    return _row_of(move, reply).outcome in _DONE
 
 
 def _row_of(move: Move, reply: Reply) -> Row:

@@ -2,13 +2,13 @@
 
 Read from dnsmasq's lease file, Kea's memfile (CSV, `lease4` and `lease6`) and ISC dhcpd's `dhcpd.leases`; which of them
 it is, the text tells. A lease says where to look for a machine, never that it is there. Lines that cannot be read are
-left out: the server that writes the file may be in the middle of a line.
+left out, and so is the last one while it has no end: the server that writes the file may be in the middle of it, and
+half a name is another name. What a machine calls itself is its own choice, and must not hide the others.
 """
 
 from __future__ import annotations
 
 import calendar
-import csv
 import re
 import time
 from typing import TYPE_CHECKING
@@ -34,10 +34,12 @@ _ASSIGNED = "0"
 _ADDRESS_LEASE = "0"  # IA_NA; the others are temporary addresses and whole prefixes
 _OCTAL = re.compile(r"\\([0-7]{1,3})|\\(.)|([^\\])", re.DOTALL)
 _ISC_LINE = re.compile(r"\s*(?:lease|ia-na|server-duid|authoring-byte-order)\s.*")
-_LEASE_BLOCK = re.compile(r'^[ \t]*lease[ \t]+([0-9.]+)[ \t]*\{((?:[^{}"]|"(?:[^"\\]|\\.)*")*)\}', re.MULTILINE)
-_IA_BLOCK = re.compile(r'^[ \t]*ia-na[ \t]+"((?:[^"\\]|\\.)*)"[ \t]*\{((?:[^{}]|\{[^{}]*\})*)\}', re.MULTILINE)
+_LEASE_BLOCK = re.compile(r'^[ \t]*lease[ \t]+([0-9.]+)[ \t]*\{((?:[^{}"]++|"(?:[^"\\]|\\.)*+")*+)\}', re.MULTILINE)
+_IA_BLOCK = re.compile(r'^[ \t]*ia-na[ \t]+"((?:[^"\\]|\\.)*+)"[ \t]*\{((?:[^{}]++|\{[^{}]*+\})*+)\}', re.MULTILINE)
 _IA_ADDRESS = re.compile(r"iaaddr[ \t]+([0-9a-fA-F:.]+)[ \t]*\{([^{}]*)\}")
-_STATEMENT = re.compile(r"(?:^|(?<=;))[ \t]*([a-z][a-z -]*?)[ \t]+(\"(?:[^\"\\]|\\.)*\"|[^;{}\"\n]*);", re.MULTILINE)
+_STATEMENT = re.compile(
+    r'(?:^|(?<=;))[ \t]*+([a-z][a-z -]{0,60}?)[ \t]++("(?:[^"\\]|\\.)*+"|[^;{}"\n]{0,1000}+);', re.MULTILINE
+)
 _DATE = re.compile(r"[0-6][ \t]+([0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})")
 _EPOCH = re.compile(r"epoch[ \t]+([0-9]{1,15})")
 
@@ -71,17 +73,18 @@ def read_leases(path: Path, now: float) -> tuple[Lease, ...]:
 
 def parse_leases(text: str, now: float) -> tuple[Lease, ...]:
     """Return the valid leases in a text; of several for one address the last counts. Raises InvalidInput."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    whole = text.replace("\r\n", "\n").split("\n")[:-1]  # of all that may end a line, only this does in these files
+    lines = [line for line in whole if line.strip() and not line.lstrip().startswith("#")]
     if not lines:
         return ()
     if lines[0].startswith("address,"):
         found = _kea(lines)
     elif any(_ISC_LINE.fullmatch(line) for line in lines):
-        found = _isc(text)
+        found = _isc("\n".join(whole))
     elif len(lines[0].split()) >= 4 or lines[0].startswith("duid "):
         found = _dnsmasq(lines)
     else:
-        raise InvalidInput(f"line {text.splitlines().index(lines[0]) + 1}: {_EXPECTED}")
+        raise InvalidInput(f"line {whole.index(lines[0]) + 1}: {_EXPECTED}")
     last: dict[Address, Lease | None] = dict(found)
     valid = [one for one in last.values() if one is not None and (one.expires is None or one.expires > now)]
     return tuple(valid)
@@ -101,7 +104,7 @@ def mac_of_duid(duid: bytes) -> str | None:
 
 def _dnsmasq(lines: list[str]) -> Iterator[tuple[Address, Lease | None]]:
     for line in lines:
-        words = line.split()
+        words = [word for word in line.split(" ") if word]
         if len(words) < 4 or not _NUMBER.fullmatch(words[0]):
             continue
         address = _address(words[2])
@@ -119,14 +122,13 @@ def _dnsmasq(lines: list[str]) -> Iterator[tuple[Address, Lease | None]]:
 
 
 def _kea(lines: list[str]) -> Iterator[tuple[Address, Lease | None]]:
-    """Each change is a line of its own; a lifetime of zero takes a lease away."""
-    try:
-        rows: list[Mapping[str | None, str | list[str] | None]] = list(csv.DictReader(lines))
-    except csv.Error:
-        return
-    for row in rows:
-        fields = {name: value for name, value in row.items() if isinstance(name, str) and isinstance(value, str)}
+    """Each change is a line of its own; a lifetime of zero takes a lease away. Commas in values are escaped."""
+    names = lines[0].split(",")
+    for line in lines[1:]:
+        fields = dict(zip(names, line.split(","), strict=False))
         address = _address(fields.get("address", ""))
+        if "state" in names and "state" not in fields:
+            continue  # torn
         if address is None or fields.get("lease_type", _ADDRESS_LEASE) != _ADDRESS_LEASE:
             continue
         expires, lifetime = fields.get("expire", ""), fields.get("valid_lifetime", "")

@@ -5,7 +5,7 @@ Only to check what is thought to be right: an answer that cannot be had, or cann
 
 from __future__ import annotations
 
-import secrets
+import os
 import socket
 import struct
 import time
@@ -45,6 +45,8 @@ def ask_dns(
     deadline = time.monotonic() + timeout
     for number, one in enumerate(servers):
         left = deadline - time.monotonic()
+        if left <= 0:
+            break
         try:
             found = _ask_one(name, record_type, one, left / (len(servers) - number))
         except (OSError, InvalidName, UnicodeError):
@@ -123,8 +125,10 @@ def _skip_name(wire: bytes, place: int) -> int:
 
 def _ask_one(name: str, record_type: RecordType, server: tuple[str, int], timeout: float) -> frozenset[Address] | None:
     """Ask twice; datagrams that do not answer the question are not listened to. Raises OSError, InvalidName."""
-    query = make_query(secrets.randbelow(65_536), name, record_type)
-    family, _, _, _, place = socket.getaddrinfo(*server, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    query = make_query(int.from_bytes(os.urandom(2)), name, record_type)
+    family, _, _, _, place = socket.getaddrinfo(
+        server[0].encode(), server[1], type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+    )[0]
     with socket.socket(family, socket.SOCK_DGRAM) as asking:
         asking.connect(place)
         for _ in range(2):

@@ -1,6 +1,7 @@
 """What `arp -an`, `ndp -an`, `ifconfig -a` and `route -n get default` print, as values. Pure, and it never raises.
 
-The words are those of macOS, FreeBSD, NetBSD and net-tools on Linux. A line that says something else is left out.
+The words are those of macOS, FreeBSD, NetBSD, OpenBSD (whose `arp` prints a table, as `ndp` does) and net-tools on
+Linux. A line that says something else is left out.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _ARP = re.compile(r"\S+ \(([0-9.]+)\) at (\S+)(.*?) on (\S+)(.*)")
 _EXPIRES = re.compile(r"expires in ([0-9]{1,6}) seconds")
 _ARP_LIFE, _ARP_RECENT = 1200, 30
 """Seconds: how long FreeBSD keeps an entry after it was confirmed, and how old one may be that counts as confirmed."""
+_ROW_LIFE = re.compile(r"permanent|(?:[0-9]{1,6}[dhms]){1,4}")
 _OCTETS = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}")
 _NDP_STATES = {"R": "reachable", "S": "stale", "D": "delay", "P": "probe", "I": "incomplete"}
 _INTERFACE = re.compile(r"([^\s:]+):? .*?flags=[0-9a-fA-F]+<([A-Z0-9_,]*)>.*")
@@ -51,9 +53,15 @@ class Told:
 
 
 def parse_arp(text: str) -> tuple[Told, ...]:
-    """Return what `arp -an` prints. Only FreeBSD tells how old an entry is; elsewhere none counts as confirmed."""
+    """Return what `arp -an` prints. Only FreeBSD tells how old an entry is; elsewhere none counts as confirmed.
+
+    OpenBSD prints when an entry expires as well, and lets a new one live as long as one that was confirmed.
+    """
     found = []
     for line in text.splitlines():
+        if row := _parse_row(line.split()):
+            found.append(row)
+            continue
         said = _ARP.fullmatch(line.strip())
         mac = _mac(said[2]) if said else None
         address = _address(said[1]) if said else None
@@ -66,6 +74,16 @@ def parse_arp(text: str) -> tuple[Told, ...]:
             state = "reachable"
         found.append(Told(said[4], address, mac, state))
     return tuple(found)
+
+
+def _parse_row(words: list[str]) -> Told | None:
+    """Return a row of OpenBSD's table: address, MAC, interface, expiry, flags."""
+    if len(words) < 4 or not _ROW_LIFE.fullmatch(words[3]):
+        return None
+    address, mac = _address(words[0]), _mac(words[1])
+    if address is None or mac is None or address.version == 6:
+        return None
+    return Told(words[2], address, mac, "permanent" if words[3] == "permanent" else "stale")
 
 
 def parse_ndp(text: str) -> tuple[Told, ...]:

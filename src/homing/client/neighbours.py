@@ -2,8 +2,8 @@
 
 On Linux over netlink; elsewhere from `ifconfig`, `arp` and `ndp`, whose texts `neighbour_texts.py` reads. What is
 returned is of the chosen links only: an address outside of a link's own networks, an entry without a MAC address, one
-that has failed and one that is not yet resolved are left out. Whether an entry is recent is in its state; nothing
-here decides what to believe.
+that has failed, one that is not yet resolved, and an address that two MAC addresses claim are left out. Whether an
+entry is recent is in its state; nothing here decides what to believe.
 """
 
 from __future__ import annotations
@@ -144,13 +144,20 @@ def make_reading(snapshot: Snapshot, neighbours: Iterable[Neighbour], names: Seq
     chosen = _choose(snapshot, names)
     links = {index: own_link(link, snapshot) for index, link in chosen.items()}
     sights: dict[tuple[str, Address], Sight] = {}
+    disputed: set[tuple[str, Address]] = set()
     unresolved = 0
     for one in neighbours:
         unresolved += one.state == "incomplete"
         own, mac = links.get(one.index), _host_mac(one.mac)
         if own is not None and mac is not None and one.state in RESOLVED and own.holds(one.address):
-            sights[own.name, one.address] = Sight(own.name, one.address, mac, one.state)
-    return Reading(tuple(links.values()), tuple(sights.values()), unresolved)
+            place = (own.name, one.address)
+            before = sights.get(place)
+            if before is not None and before.mac != mac:
+                disputed.add(place)
+            if before is None or one.state == "reachable":
+                sights[place] = Sight(own.name, one.address, mac, one.state)
+    certain = [sight for place, sight in sights.items() if place not in disputed]
+    return Reading(tuple(links.values()), tuple(certain), unresolved)
 
 
 def own_link(link: Link, snapshot: Snapshot) -> OwnLink:

@@ -5,8 +5,10 @@ NAT-PMP has a question for it. PCP has none, so that a mapping is asked for, whi
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import struct
+import time
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from homing.core.values import frozen
 if TYPE_CHECKING:
     import socket
 
+    from homing.client.remote import Line
     from homing.core.addresses import Address
 
 PORT = 5351
@@ -29,6 +32,14 @@ _MAP = struct.Struct("!12sB3xHH16s")
 _UDP_PROTOCOL = 17
 _PCP_VERSION, _OP_MAP, _ANSWER = 2, 1, 0x80
 _UNSUPPORTED_VERSION = 1
+_NO_ADDRESS = "it has no public address itself: its line is down, or it stands behind another NAT"
+_NAT_PMP_WORDS = {0: _NO_ADDRESS, 2: "it is told not to", 3: _NO_ADDRESS, 4: "it has no room for another mapping"}
+"""RFC 6886 section 3.5."""
+_PCP_WORDS = {
+    0: _NO_ADDRESS, 2: "it is told not to", 7: _NO_ADDRESS, 8: "it has no room for another mapping",
+    10: "this machine has too many mappings there", 12: "another NAT stands between it and this machine",
+}  # fmt: skip
+"""RFC 6887 section 7.4."""
 
 
 @frozen
@@ -40,14 +51,16 @@ class Told:
     code: int = 0
 
 
-def find_address(router: str, port: int, timeout: float) -> Address:
-    """Return the router's own address. `timeout` is in seconds. Raises ServerUnreachable."""
-    with udp.connected(router, port) as opened:
-        told = udp.ask(opened, _PUBLIC_ADDRESS, parse_nat_pmp, timeout=timeout)
+def find_address(router: str, port: int, line: Line) -> Address:
+    """Return the router's own address. Raises ServerUnreachable."""
+    deadline, words = time.monotonic() + line.timeout, _NAT_PMP_WORDS
+    with udp.connected(router, port, 4, line, deadline) as opened:
+        told = udp.ask(opened, _PUBLIC_ADDRESS, parse_nat_pmp, deadline=deadline)
         if told.wants_pcp:
-            told = _by_pcp(opened, timeout)
+            told, words = _ask_pcp(opened, deadline), _PCP_WORDS
     if told.address is None:
-        raise ServerUnreachable(f"{router}: the router does not tell its address (code {told.code})")
+        why = words.get(told.code, "it does not say why")
+        raise ServerUnreachable(f"{router}: the router does not tell its address: {why} (code {told.code})")
     return told.address
 
 
@@ -90,15 +103,16 @@ def parse_map(data: bytes, nonce: bytes) -> Told | None:
     return Told(None if address.is_unspecified else address.ipv4_mapped or address)
 
 
-def _by_pcp(opened: socket.socket, timeout: float) -> Told:
+def _ask_pcp(opened: socket.socket, deadline: float) -> Told:
     client, port = opened.getsockname()[:2]
     nonce = secrets.token_bytes(12)
     own = IPv4Address(client)
     told = udp.ask(
-        opened, make_map(own, nonce, port, _MAP_LIFETIME), lambda data: parse_map(data, nonce), timeout=timeout
+        opened, make_map(own, nonce, port, _MAP_LIFETIME), lambda data: parse_map(data, nonce), deadline=deadline
     )
     if told.address is not None:
-        opened.send(make_map(own, nonce, port, 0))
+        with contextlib.suppress(OSError):  # else it is gone soon
+            opened.send(make_map(own, nonce, port, 0))
     return told
 
 

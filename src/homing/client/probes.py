@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from homing.core.addresses import Address
 
 DISCARD = 9
-MAX_SOCKETS = 150
-"""So many probes wait for an answer at once; macOS gives a process 256 descriptors."""
+MAX_SOCKETS = 800
+"""So many probes wait for an answer at once, if the process may have so many descriptors; select(2) takes 1,024."""
+SPARE = 100
+"""Descriptors that are left to the rest of the process."""
 MAX_BITS = 10
 """A larger network than a /22 is searched around this machine's own address only."""
 
@@ -47,6 +49,7 @@ class Prober:
     """Sends probes, and collects who answered. Never raises for an address that cannot be reached."""
 
     def __init__(self) -> None:
+        self._most = _most_sockets()
         self._asked: dict[tuple[str, Address], socket.socket] = {}
         self._sweeps: dict[str, socket.socket] = {}
         self._calls: list[tuple[str, socket.socket]] = []
@@ -70,7 +73,9 @@ class Prober:
     def ask(self, link: str, address: Address) -> None:
         """Probe one address of a link, and wait for its answer from now on."""
         old = self._asked.pop((link, address), None)
-        if old is None and len(self._asked) >= MAX_SOCKETS:
+        if old is None and len(self._asked) >= self._most:
+            self.wait(0.0)  # who has answered makes room
+        if old is None and len(self._asked) >= self._most:
             old = self._asked.pop(next(iter(self._asked)))
         if old is not None:
             old.close()
@@ -104,6 +109,7 @@ class Prober:
         for (link, address), opened in list(self._asked.items()):
             if opened in readable and _is_answer(opened):
                 self.answered.add((link, address))
+                self._asked.pop((link, address)).close()
         for link, opened in self._calls:
             if opened in readable:
                 self.heard |= {(link, address) for address in _senders(opened)}
@@ -130,6 +136,16 @@ def search(link: OwnLink, known: Collection[Address] = ()) -> Iterator[Address]:
         for address in around.hosts():
             if address not in known and link.holds(address):
                 yield address
+
+
+def _most_sockets() -> int:
+    """Return how many probes may wait at once: macOS gives a process 256 descriptors, Linux 1,024."""
+    try:
+        import resource
+    except ImportError:  # Windows, where select takes 512
+        return 512 - SPARE
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MAX_SOCKETS if limit == resource.RLIM_INFINITY else max(1, min(MAX_SOCKETS, limit - SPARE))
 
 
 def _open(version: int, link: str) -> socket.socket:

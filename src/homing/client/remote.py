@@ -7,34 +7,34 @@ cut short is no answer. Nothing here knows a protocol.
 from __future__ import annotations
 
 import errno
-import http.client
 import io
 import socket
 import ssl
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from homing import __version__
+from homing.client.trust import Trust, explain
 from homing.core.errors import HomingError, InvalidInput
 from homing.core.values import frozen
 from homing.protocols.asking import Ask, Heard
+from homing.protocols.http_reply import EndsEarly, TooLong, Unreadable, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from homing.protocols.asking import Family
 
 MAX_ANSWER = 64 * 1024
-"""Bytes of a body; no answer of any protocol is longer, and what is longer is no answer."""
-_MAX_WIRE = 4 * MAX_ANSWER
-"""Bytes that are taken off the connection: the head, and the chunks' own lengths, are in them."""
+"""Bytes of a body; no answer to an update is longer, and what is longer is no answer."""
+_AROUND = 4
+"""So many times the body is taken off the connection: the head, and the chunks' own lengths, are in it."""
 USER_AGENT = f"homing/{__version__}"
 
 _FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
-_NO_WAY = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EHOSTUNREACH, errno.ENETDOWN}
+NO_WAY = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EHOSTUNREACH, errno.ENETDOWN}
 
 
 class ServerUnreachable(HomingError):
@@ -43,10 +43,6 @@ class ServerUnreachable(HomingError):
 
 class FamilyAbsent(ServerUnreachable):
     """This machine, or the server, has no address or no route of the family. Nothing was sent."""
-
-
-class _Endless(http.client.HTTPException):
-    """More was said than any server says."""
 
 
 class Untrusted(ServerUnreachable):
@@ -59,24 +55,14 @@ class Line:
 
     timeout: float = 10.0
     """Seconds for one exchange, looking up its name and reading all of its answer included."""
-    tls: ssl.SSLContext | None = None
-    """None: what the system trusts."""
+    tls: Trust | ssl.SSLContext | None = None
+    """Whom to believe. None: what the system trusts."""
     interface: str | None = None
     """Leave by this interface only (Linux)."""
     source: str | None = None
     """Leave from this address."""
-
-
-def trust(ca_file: Path | None) -> ssl.SSLContext | None:
-    """Return what is trusted besides the system's own authorities. Raises InvalidInput."""
-    if ca_file is None:
-        return None
-    context = ssl.create_default_context()
-    try:
-        context.load_verify_locations(ca_file)
-    except OSError:  # ssl.SSLError is one
-        raise InvalidInput(f"{ca_file}: cannot be read as PEM certificates") from None
-    return context
+    most: int = MAX_ANSWER
+    """Bytes of a body that are read."""
 
 
 def send(
@@ -99,21 +85,21 @@ def exchange(server: str, ask: Ask, line: Line) -> Heard:
     Raises ServerUnreachable, and InvalidInput for the URL.
     """
     https, host, port, target = _take_apart(server, ask)
+    request = _render(host, None if port == (443 if https else 80) else port, target, ask)
     deadline = time.monotonic() + line.timeout
     wire: _Wire | None = None
     try:
-        wire = _connect(host, port, ask.family, line, deadline)
-        if https:
-            wire.start_tls(line.tls or ssl.create_default_context(), host)
-        return _converse(wire, host, port, 443 if https else 80, target, ask)
+        wire = (_connect_safely if https else _connect)(host, port, ask.family, line, deadline)
+        wire.send(request)
+        status, headers, body, _ = read_reply(io.BufferedReader(wire), ask.method, line.most, is_last=True)
+        return Heard(status, tuple(headers.items()), body)
     except ssl.SSLCertVerificationError as error:
-        why = f"{host}: TLS: {error.verify_message}; if it is right, is this machine's clock?"
-        raise Untrusted(why) from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Untrusted(f"{host}: TLS: {explain(error)}") from None
+    except (OSError, Unreadable, ValueError) as error:
         raise ServerUnreachable(f"{host}: {_why(error)}") from None
     finally:
         if wire is not None:
-            wire.end()
+            wire.close()
 
 
 def _take_apart(server: str, ask: Ask) -> tuple[bool, str, int, str]:
@@ -131,83 +117,101 @@ def _take_apart(server: str, ask: Ask) -> tuple[bool, str, int, str]:
     if not target.isascii() or not target.isprintable() or " " in target:
         raise InvalidInput(f"the URL of {host[:80]} holds a character that has to be encoded")
     https = parts.scheme == "https"
-    return https, host, port or (443 if https else 80), target
+    return https, _ascii(host), port or (443 if https else 80), target
 
 
-def _converse(wire: _Wire, host: str, port: int, default_port: int, target: str, ask: Ask) -> Heard:
-    connection = http.client.HTTPConnection(f"[{host}]" if ":" in host else host, port)
-    connection.default_port = default_port  # so that Host leaves it out
-    connection.sock = wire  # all that http.client asks of a socket
+def _render(host: str, port: int | None, target: str, ask: Ask) -> bytes:
+    """Return the request; `port` where it is an unusual one. Raises InvalidInput, which never repeats what is wrong."""
     given = {name.lower() for name, _ in ask.headers}
-    mine = (("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close"))
-    headers = dict(ask.headers) | {name: value for name, value in mine if name.lower() not in given}
-    connection.request(ask.method, target, ask.body or (b"" if ask.method == "POST" else None), headers)
-    answer = connection.getresponse()
-    body = answer.read(MAX_ANSWER + 1)
-    if len(body) > MAX_ANSWER:
-        raise _Endless
-    if answer.length:  # half an address may look like a whole one
-        raise http.client.IncompleteRead(body)
-    return Heard(answer.status, tuple((name.lower(), value) for name, value in answer.getheaders()), body)
+    mine = (("Accept-Encoding", "identity"), ("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close"))
+    headers = [("Host", _host(host, port)), *ask.headers, *(one for one in mine if one[0].lower() not in given)]
+    if ask.body or ask.method == "POST":
+        headers.append(("Content-Length", str(len(ask.body))))
+    if not all(name.isascii() and value.isprintable() for name, value in headers):
+        raise InvalidInput("a header holds a character that none may hold; look at secrets and keys")
+    lines = [f"{ask.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
+    try:
+        return "\r\n".join(lines).encode("latin-1") + ask.body
+    except UnicodeEncodeError:
+        raise InvalidInput("a header holds a character that none may hold; look at secrets and keys") from None
 
 
-class _Wire:
-    """A socket whose every step ends at one deadline. As much of a socket as http.client uses."""
+def _ascii(host: str) -> str:
+    """Return a host as DNS has it. Python's own way, for each ASCII name too, takes a megabyte of tables."""
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise InvalidInput(f"not a host name: {host[:80]!r}") from None
 
-    def __init__(self, connected: socket.socket, deadline: float) -> None:
+
+def _host(host: str, port: int | None) -> str:
+    shown = f"[{host.partition('%')[0]}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"
+
+
+class _Wire(io.RawIOBase):
+    """A connection whose every step ends at one deadline, and that takes in so much and no more."""
+
+    def __init__(self, connected: socket.socket, deadline: float, most: int) -> None:
+        super().__init__()
         self._socket = connected
         self._deadline = deadline
-        self._left = _MAX_WIRE
+        self._left = most
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         self._wait()
-        self._socket = context.wrap_socket(self._socket, server_hostname=host)
+        self._socket = context.wrap_socket(self._socket, server_hostname=host.encode())  # as bytes: see `_ascii`
 
-    def sendall(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         self._wait()
         self._socket.sendall(data)
-
-    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        return io.BufferedReader(_Reading(self))
-
-    def receive_into(self, buffer: Any) -> int:
-        self._wait()
-        if self._left <= 0:
-            raise _Endless
-        count = self._socket.recv_into(buffer)
-        self._left -= count
-        return count
-
-    def close(self) -> None:
-        """Do nothing: http.client lets go of the socket before the body is read. `end` closes it."""
-
-    def end(self) -> None:
-        self._socket.close()
-
-    def _wait(self) -> None:
-        self._socket.settimeout(_remaining(self._deadline))
-
-
-class _Reading(io.RawIOBase):
-    """What the answer is read from. Closing it leaves the connection to its owner."""
-
-    def __init__(self, wire: _Wire) -> None:
-        super().__init__()
-        self._wire = wire
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        return self._wire.receive_into(buffer)
+        self._wait()
+        if self._left <= 0:
+            raise TooLong
+        count = self._socket.recv_into(buffer)
+        self._left -= count
+        return count
 
-    def __enter__(self) -> Self:
-        return self
+    def close(self) -> None:
+        self._socket.close()
+        super().close()
+
+    def _wait(self) -> None:
+        self._socket.settimeout(_remaining(self._deadline))
+
+
+def _connect_safely(host: str, port: int, family: Family | None, line: Line, deadline: float) -> _Wire:
+    """Connect, and make sure of who is there. Raises OSError, ssl.SSLCertVerificationError among it."""
+
+    def connect(context: ssl.SSLContext) -> _Wire:
+        wire = _connect(host, port, family, line, deadline)
+        try:
+            wire.start_tls(context, host)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    if isinstance(line.tls, ssl.SSLContext):
+        return connect(line.tls)
+    believed = line.tls or Trust()
+    try:
+        return connect(believed.first())
+    except ssl.SSLCertVerificationError as error:
+        whole = believed.second(error)
+        if whole is None:
+            raise
+    return connect(whole)
 
 
 def _connect(host: str, port: int, family: Family | None, line: Line, deadline: float) -> _Wire:
     """Try each address of the host in turn. Raises FamilyAbsent where no way leads there, else OSError."""
-    addresses = _look_up(host, port, family, deadline)
+    addresses = look_up(host, port, family, deadline)
     last: OSError | None = None
     for number, (kind, _, _, _, place) in enumerate(addresses):
         # The first of several gets no more than half, so that a dead one leaves time for the next.
@@ -217,12 +221,12 @@ def _connect(host: str, port: int, family: Family | None, line: Line, deadline: 
             attempt.settimeout(share)
             bind(attempt, line)
             attempt.connect(place)
-            return _Wire(attempt, deadline)
+            return _Wire(attempt, deadline, _AROUND * line.most)
         except OSError as error:
             attempt.close()
             last = error
     assert last is not None
-    if last.errno in _NO_WAY:
+    if last.errno in NO_WAY:
         raise FamilyAbsent(f"{host}: {_why(last)}") from None
     raise last
 
@@ -238,18 +242,18 @@ def bind(connection: socket.socket, line: Line) -> None:
         connection.bind((line.source, 0))
 
 
-def _look_up(host: str, port: int, family: Family | None, deadline: float) -> list[Any]:
+def look_up(
+    host: str, port: int, family: Family | None, deadline: float, kind: socket.SocketKind = socket.SOCK_STREAM
+) -> list[Any]:
     """Return the addresses of a host. The system's resolver knows no deadline, so that it is waited for in a thread."""
     found: list[Any] = []
     failed: list[OSError] = []
 
     def look() -> None:
         try:
-            found.extend(socket.getaddrinfo(host, port, _FAMILIES[family], socket.SOCK_STREAM))
+            found.extend(socket.getaddrinfo(host.encode(), port, _FAMILIES[family], kind))
         except OSError as error:
             failed.append(error)
-        except UnicodeError:
-            failed.append(OSError(errno.EINVAL, "not a host name"))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -284,10 +288,10 @@ def _why(error: Exception) -> str:
         return f"TLS: {(error.reason or 'failed').replace('_', ' ').lower()}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    if isinstance(error, http.client.RemoteDisconnected):
+    if isinstance(error, ConnectionResetError):
         return "hung up without an answer"
-    if isinstance(error, _Endless):
+    if isinstance(error, TooLong):
         return "its answer has no end, or is far too long"
-    if isinstance(error, http.client.IncompleteRead):
+    if isinstance(error, EndsEarly):
         return "hung up in the middle of its answer"
     return "answers, but not in HTTP"

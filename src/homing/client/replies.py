@@ -5,9 +5,9 @@ The values themselves are made by the protocols, and stand in `protocols/asking.
 
 from __future__ import annotations
 
-from homing.protocols.asking import HostReply, Kind, Reply, merge
+from homing.protocols.asking import HostReply, Kind, Reply, find_worst, merge
 
-__all__ = ["HostReply", "Kind", "Reply", "merge", "unanswered"]
+__all__ = ["HostReply", "Kind", "Reply", "find_worst", "merge", "unanswered"]
 
 
 def unanswered(why: str) -> Reply:

@@ -171,7 +171,7 @@ def _of_interface(name: str | None, settings: ClientSettings, family: Family) ->
 
 def _of_router(settings: ClientSettings, family: Family, line: Line) -> Address:
     """Ask the router by NAT-PMP or PCP, then by UPnP, then what a STUN server sees. The first to answer counts."""
-    told: list[str] = []
+    failed: list[ServerUnreachable] = []
     ways: list[Any] = []
     if family == 4:
         ways += [lambda: _by_nat_pmp("", _part(line, 3)), lambda: igd.find_address(igd.GROUP, igd.PORT, _part(line, 3))]
@@ -184,20 +184,21 @@ def _of_router(settings: ClientSettings, family: Family, line: Line) -> Address:
         try:
             address: Address = way()
         except ServerUnreachable as error:
-            told.append(str(error))
+            failed.append(error)
         else:
             return address
-    raise NoAddress("; ".join(told), is_temporary=True)
+    told = "; ".join(map(str, failed))
+    raise Absent(told) if all(isinstance(one, FamilyAbsent) for one in failed) else NoAddress(told, is_temporary=True)
 
 
 def _by_nat_pmp(argument: str, line: Line) -> Address:
     host, port = parse_place(argument, portmap.PORT) if argument else (_default_router(line.interface), portmap.PORT)
-    return portmap.find_address(host, port, min(line.timeout, 4.0))
+    return portmap.find_address(host, port, replace(line, timeout=min(line.timeout, 4.0)))
 
 
 def _by_stun(argument: str, family: Family, line: Line) -> Address:
     host, port = parse_place(argument, stun.PORT)
-    address = stun.find_address(host, port, family, line.timeout)
+    address = stun.find_address(host, port, family, line)
     if address is None:
         raise ServerUnreachable(f"{host}: the STUN server tells no address")
     return address

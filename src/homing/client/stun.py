@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import struct
+import time
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from homing.client import udp
 from homing.core.values import frozen
 
 if TYPE_CHECKING:
+    from homing.client.remote import Line
     from homing.core.addresses import Address
+    from homing.protocols.asking import Family
 
 PORT = 3478
 _HEADER = struct.Struct("!HHI12s")
@@ -29,13 +31,12 @@ class Mapped:
     address: Address | None
 
 
-def find_address(host: str, port: int, family: Literal[4, 6], timeout: float) -> Address | None:
-    """Return the address that a STUN server sees. `timeout` is in seconds. Raises ServerUnreachable."""
-    transaction = secrets.token_bytes(12)
-    kind = socket.AF_INET if family == 4 else socket.AF_INET6
-    with udp.connected(host, port, kind) as opened:
+def find_address(host: str, port: int, family: Family, line: Line) -> Address | None:
+    """Return the address that a STUN server sees. Raises ServerUnreachable."""
+    transaction, deadline = secrets.token_bytes(12), time.monotonic() + line.timeout
+    with udp.connected(host, port, family, line, deadline) as opened:
         return udp.ask(
-            opened, make_request(transaction), lambda data: parse_answer(data, transaction), timeout=timeout
+            opened, make_request(transaction), lambda data: parse_answer(data, transaction), deadline=deadline
         ).address
 
 

@@ -6,10 +6,13 @@ import socket
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from homing.client.remote import ServerUnreachable
+from homing.client.remote import NO_WAY, FamilyAbsent, ServerUnreachable, bind, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from homing.client.remote import Line
+    from homing.protocols.asking import Family
 
 T = TypeVar("T")
 MAX_DATAGRAM = 2048
@@ -20,18 +23,19 @@ def ask(
     question: bytes,
     read: Callable[[bytes], T | None],
     *,
-    timeout: float,
+    deadline: float,
     first_wait: float = 0.25,
 ) -> T:
     """Return what `read` makes of the first datagram that it does not answer None for.
 
     The socket is connected, so that datagrams of others do not count. The question is sent after `first_wait` seconds
-    again, then after twice as long, and so on (RFC 6886 section 3.1, RFC 8489 section 6.2.1). Raises ServerUnreachable.
+    again, then after twice as long, and so on (RFC 6886 section 3.1, RFC 8489 section 6.2.1), until `deadline` on the
+    monotonic clock. Raises ServerUnreachable.
     """
-    end, wait = time.monotonic() + timeout, first_wait
+    wait = first_wait
     where = str(opened.getpeername()[0])
     try:
-        while (left := end - time.monotonic()) > 0:
+        while (left := deadline - time.monotonic()) > 0:
             opened.send(question)
             found = _listen(opened, read, min(wait, left))
             if found is not None:
@@ -42,18 +46,22 @@ def ask(
     raise ServerUnreachable(f"{where}: no answer")
 
 
-def connected(host: str, port: int, family: int = socket.AF_INET) -> socket.socket:
-    """Return a socket that only hears from there. Raises ServerUnreachable."""
+def connected(host: str, port: int, family: Family, line: Line, deadline: float) -> socket.socket:
+    """Return a socket that only hears from there, and leaves as the line says.
+
+    Raises ServerUnreachable, and FamilyAbsent where no way of the family leads there.
+    """
+    opened: socket.socket | None = None
     try:
-        kind, _, _, _, place = socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM)[0]
+        kind, _, _, _, place = look_up(host, port, family, deadline, socket.SOCK_DGRAM)[0]
         opened = socket.socket(kind, socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:
-        raise ServerUnreachable(f"{host}: {getattr(error, 'strerror', None) or 'not a host'}") from None
-    try:
+        bind(opened, line)
         opened.connect(place)
     except OSError as error:
-        opened.close()
-        raise ServerUnreachable(f"{host}: {error.strerror}") from None
+        if opened is not None:
+            opened.close()
+        absent = FamilyAbsent if error.errno in NO_WAY else ServerUnreachable
+        raise absent(f"{host}: {error.strerror or 'not a host'}") from None
     return opened
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Literal
 from homing.client import dialects
 from homing.client.cache import Cache, key_of
 from homing.client.lookup import ask_dns, shows
-from homing.client.remote import FamilyAbsent, Line, ServerUnreachable, exchange, trust
-from homing.client.replies import Reply, unanswered
+from homing.client.remote import Line, ServerUnreachable, exchange
+from homing.client.replies import Reply, find_worst, unanswered
 from homing.client.sources import Absent, NoAddress, find_address
+from homing.client.trust import trust
 from homing.core.values import frozen, replace
 from homing.settings.client import DUCKDNS
 
@@ -109,7 +110,7 @@ def hold(conversation: Conversation, settings: ClientSettings, line: Line) -> Re
         while True:
             try:
                 heard = exchange(server, replace(ask, headers=(*ask.headers, *key)), line)
-            except FamilyAbsent as error:
+            except ServerUnreachable as error:
                 ask = conversation.throw(error)
             else:
                 ask = conversation.send(heard)
@@ -132,7 +133,7 @@ def update(
     found = find_addresses(settings, line)
     rows = [row for name in settings.names for row in _without_address(name, found)]
     names = list(settings.names) if found.sent else []
-    known = [name for name in names if cache is not None and _is_known(settings, name, found.sent, cache, now())]
+    known = _known(settings, names, found.sent, cache, now()) if cache is not None else []
     rows += [row for name in known for row in _rows(name, found.sent, "cached", "DNS shows it")]
     names = [name for name in names if name not in known]
     if not names or is_dry_run:
@@ -148,13 +149,31 @@ def update(
 # --- what need not be sent
 
 
-def _is_known(settings: ClientSettings, name: str, sent: Sent, cache: Cache, now: float) -> bool:
-    """Tell whether the server has acknowledged all of it lately, and DNS shows it."""
+def _known(settings: ClientSettings, names: Sequence[str], sent: Sent, cache: Cache, now: float) -> list[str]:
+    """Return the names of which the server has acknowledged all lately, and DNS shows it.
+
+    A resolver that does not answer about one name is not waited for again with the next.
+    """
+    known = []
+    for name in names:
+        is_known = _is_known(settings, name, sent, cache, now)
+        if is_known is None:
+            break
+        if is_known:
+            known.append(name)
+    return known
+
+
+def _is_known(settings: ClientSettings, name: str, sent: Sent, cache: Cache, now: float) -> bool | None:
+    """Tell whether all of a name is known to be right; None where DNS does not answer."""
     for family, address in sent.items():
         record_type = RECORD_TYPES[family]
         if address is None or not cache.holds(key_of(settings, name, record_type), address, now, settings.cache):
             return False
-        if not shows(ask_dns(name, record_type, settings.dns_server, _DNS_TIMEOUT), [address]):
+        shown = ask_dns(name, record_type, settings.dns_server, _DNS_TIMEOUT)
+        if shown is None:
+            return None
+        if not shows(shown, [address]):
             return False
     return True
 
@@ -195,14 +214,17 @@ def _rows(name: str, sent: Sent, outcome: Outcome, text: str) -> list[Row]:
 def _of_reply(name: str, sent: Sent, reply: Reply) -> list[Row]:
     """Return what the server said of each family; a host that it said nothing of shares the whole verdict."""
     key = dialects.canonical(name)
-    hosts = [host for host in reply.hosts if dialects.canonical(host.hostname) == key]
+    of_name = [host for host in reply.hosts if dialects.canonical(host.hostname) == key]
     rows = []
     for family, address in sent.items():
+        hosts = [host for host in of_name if host.family in (None, family)]
         said = [
             host for host in hosts if not host.addresses or any((":" in one) == (family == 6) for one in host.addresses)
         ]
-        one = said[0] if said else hosts[0] if hosts else None
-        kind, text = (one.kind, one.text or reply.text) if one else (reply.kind, reply.text)
+        one = find_worst(said or hosts) if hosts else None
+        kind, text = (
+            (one.kind, one.text or (reply.text if one.kind is reply.kind else "")) if one else (reply.kind, reply.text)
+        )
         told = [text for host in said for text in host.addresses if (":" in text) == (family == 6)]
         shown = str(address) if address else told[0] if told else None
         rows.append(Row(name, RECORD_TYPES[family], shown, kind.value, text))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
@@ -24,7 +23,7 @@ Family = Literal[4, 6]
 
 MAX_RETRY_AFTER = 86_400
 """Seconds: a server that asks for more patience than a day is asked again after a day."""
-_DIGITS = re.compile(r"[0-9]{1,9}")
+_DIGITS = re.compile(r"[0-9]{1,100}")
 
 
 @frozen
@@ -85,6 +84,8 @@ class HostReply:
     text: str = ""
     addresses: tuple[str, ...] = ()
     """What the server says that the name is set to; empty where it does not say."""
+    family: Family | None = None
+    """The only family that it was asked about; None where it was asked about all that were sent."""
 
 
 @frozen
@@ -168,6 +169,8 @@ def retry_after(heard: Heard) -> int | None:
     value = (heard.header("retry-after") or "").strip()
     if _DIGITS.fullmatch(value):
         return min(int(value), MAX_RETRY_AFTER)
+    from email.utils import parsedate_to_datetime  # a megabyte that an agent need not hold for years
+
     try:
         then, now = parsedate_to_datetime(value), parsedate_to_datetime(heard.header("date") or "")
         return max(0, min(int((then - now).total_seconds()), MAX_RETRY_AFTER))
@@ -220,8 +223,13 @@ def compare(hostname: str, kind: Kind, said: Sequence[str], sent: Mapping[Family
 
 def sum_up(hosts: Sequence[HostReply], text: str) -> Reply:
     """Return the reply that answers about each of these hosts come to."""
-    worst = max(hosts, key=lambda host: _RANK.index(host.kind))
+    worst = find_worst(hosts)
     return Reply(worst.kind, worst.text or text, is_final=worst.kind is Kind.REFUSED, hosts=tuple(hosts))
+
+
+def find_worst(hosts: Sequence[HostReply]) -> HostReply:
+    """Return the answer that counts where there are several; there is one at least."""
+    return max(hosts, key=lambda host: _RANK.index(host.kind))
 
 
 def _shown_location(heard: Heard) -> str:

@@ -1,11 +1,13 @@
 """ddupdate, the client's half of `ddupdate.py`: one token for one name, in the query of a GET.
 
 Its own client takes any 200 for a success. A captive portal answers 200 as well, and the reference answers it after
-Route 53 has failed; so the body is read, which begins with "Hello!" where the server has understood.
+Route 53 has failed; so the body is read. Where the server has understood, it begins with "Hello!" and a Python
+dictionary of what it would do; ours goes on with the name and what became of it. "Hello! Please sign in" is neither.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from homing.protocols.asking import (
@@ -15,7 +17,6 @@ from homing.protocols.asking import (
     Reply,
     for_each,
     is_key_refused,
-    looks_like_page,
     not_a_server,
     read_failure,
     refused,
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
     from homing.core.addresses import Address
     from homing.protocols.asking import Family
 
-_HELLO = "Hello!"
-_REFUSED = (400, 403)
+_HELLO = re.compile(r"Hello!(?:\s*\{| \S+ (?:updated|unchanged)(?:\s|$)).*", re.DOTALL)
+_REFUSALS = (
+    "Invalid token", "This name cannot be updated", "This name is locked", "This address is not allowed",
+    "Malformed request", "Missing essential parameters", "Not an address", "Not a TTL",
+)  # fmt: skip
+"""The last line at 400 and 403: the reference's only one, and ours. Another is a portal's or a gateway's."""
 
 
 def make_update(fqdn: str, zone_id: str, token: str, sent: Mapping[Family, Address], ttl: int | None) -> Ask:
@@ -53,15 +58,16 @@ def make_update(fqdn: str, zone_id: str, token: str, sent: Mapping[Family, Addre
 def read_answer(heard: Heard, fqdn: str) -> Reply:
     """Return what an answer means."""
     text = heard.text
+    last = text.splitlines()[-1] if text else ""
     if is_key_refused(heard):
         return refused("the API key is missing or wrong")
-    if heard.status in _REFUSED and text and not looks_like_page(heard):
-        return refused(shorten(text.splitlines()[-1]))
+    if heard.status in (400, 403) and last in _REFUSALS:
+        return refused(last)
     if heard.status in (500, 501) and text.startswith("Missing"):
         return refused(shorten(text))
     if (failure := read_failure(heard)) is not None:
         return failure
-    if heard.status != 200 or not text.startswith(_HELLO):
+    if heard.status != 200 or not _HELLO.fullmatch(text):
         return not_a_server(f"HTTP {heard.status}, but not the answer of a ddupdate server: {shorten(text, 60)}")
     if "\nEncountered error:" in text:
         return Reply(Kind.TRY_LATER, "the server could not set DNS")

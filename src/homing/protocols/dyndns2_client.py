@@ -10,7 +10,10 @@ import base64
 import re
 from typing import TYPE_CHECKING
 
+from homing.core.addresses import parse_address
+from homing.core.errors import InvalidAddress
 from homing.protocols.asking import (
+    MAX_RETRY_AFTER,
     Ask,
     Heard,
     HostReply,
@@ -56,6 +59,8 @@ _FATAL = {
     "nofqdn": "not a fully qualified domain name",
 }
 _GOOD = {"good": Kind.UPDATED, "nochg": Kind.UNCHANGED}
+_ENGLISH = ("good", "nochg", "abuse")
+"""Codes that a page may begin with as well ("good morning"): only an address may follow them, or nothing."""
 
 
 def make_update(
@@ -81,14 +86,15 @@ def read_answer(heard: Heard, hostnames: Sequence[str], sent: Mapping[Family, Ad
         waits = retry_after(heard)
         return Reply(Kind.TRY_LATER, f"the server has a problem ({words[0]})", default if waits is None else waits)
     if found := _WAIT.fullmatch(words[0]):
-        return Reply(Kind.TRY_LATER, "the server asks to wait", int(found[1]) * _UNITS[found[2]])
+        wait = min(int(found[1]) * _UNITS[found[2]], MAX_RETRY_AFTER)
+        return Reply(Kind.TRY_LATER, "the server asks to wait", wait)
     if heard.status == 401 or words[0] == "badauth":
         return for_each(hostnames, refused(f"badauth: {_FATAL['badauth']}"))
-    if heard.status == 429 and words[0] == "abuse":
+    if heard.status == 429 and words == ["abuse"]:
         return for_each(hostnames, refused(f"abuse: {_FATAL['abuse']}"))
     if (failure := read_failure(heard)) is not None:
         return failure
-    if words[0] not in _GOOD and words[0] not in _FATAL:
+    if not _is_code(words):
         return not_a_server(f"HTTP {heard.status}, but no return code of dyndns2: {shorten(heard.text, 60)}")
     if not 200 <= heard.status < 300:
         return refused(f"HTTP {heard.status}: {shorten(lines[0])}")
@@ -103,11 +109,26 @@ def read_answer(heard: Heard, hostnames: Sequence[str], sent: Mapping[Family, Ad
     return sum_up(hosts, shorten(lines[0]))
 
 
+def _is_code(words: Sequence[str]) -> bool:
+    """Tell whether a line is one that a server of this protocol writes."""
+    if words[0] in _ENGLISH and len(words) > 1:
+        return all(_is_address(text) for text in words[1].split(",") if text)
+    return words[0] in _GOOD or words[0] in _FATAL
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parse_address(text)
+    except InvalidAddress:
+        return False
+    return True
+
+
 def _read_line(line: str, hostname: str, sent: Mapping[Family, Address]) -> HostReply:
     """Return what is said of one name: `good 203.0.113.7,2001:db8::7`, or a bare code."""
-    code, *said = line.replace(",", " ").split()
+    code, *said = line.split()
+    if not _is_code([code, *said]):
+        return HostReply(hostname, Kind.REFUSED, f"unknown answer: {shorten(line, 60)}")
     if code in _GOOD:
-        return compare(hostname, _GOOD[code], said, sent)
-    if code in _FATAL:
-        return HostReply(hostname, Kind.REFUSED, f"{code}: {_FATAL[code]}")
-    return HostReply(hostname, Kind.REFUSED, f"unknown answer: {shorten(line, 60)}")
+        return compare(hostname, _GOOD[code], [text for one in said for text in one.split(",")], sent)
+    return HostReply(hostname, Kind.REFUSED, f"{code}: {_FATAL[code]}")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _KINDS = {Outcome.UPDATED.value: Kind.UPDATED, Outcome.UNCHANGED.value: Kind.UNCHANGED}
 _TRY_LATER = (Outcome.UNAVAILABLE.value, Outcome.PUBLISH_REJECTED.value)
+_ERRORS = frozenset(outcome.value for outcome in Outcome)
 _CLOCK = (Outcome.SKEWED.value, Outcome.STALE.value)
 
 
@@ -89,6 +90,8 @@ def read_error(heard: Heard) -> Reply | None:
         return Reply(Kind.TRY_LATER, text, server_time=server_time, newest=newest)
     if error in _TRY_LATER or heard.status >= 500 or heard.status == 429:
         return Reply(Kind.TRY_LATER, text, retry_after(heard))
+    if error not in _ERRORS:  # a portal may speak JSON as well, and its "no" is not the server's
+        return read_failure(heard) or not_a_server(f"HTTP {heard.status}, but not a Homing server's answer: {text}")
     return refused(text)
 
 
@@ -100,7 +103,8 @@ def _read_outcome(entry: Any, sent: Mapping[str, Mapping[Family, Address]]) -> H
     if not isinstance(hostname, str) or not isinstance(address, str) or not isinstance(outcome, str):
         return None
     kind = _KINDS.get(outcome)
-    return compare(hostname, kind, [address], sent.get(hostname, {})) if kind else None
+    host = compare(hostname, kind, [address], sent.get(hostname, {})) if kind else None
+    return host if host is not None and host.addresses else None
 
 
 def _make(secret: str, signed_at: int, path: str, members: Mapping[str, Any]) -> Ask:

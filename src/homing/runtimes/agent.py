@@ -1,13 +1,13 @@
 """The agent's loop: waits for the kernel, a signal, an answer or a timer, steps, and has done what the step wants.
 
-Every decision is in `client/agent.py`. Here are a selector, the clocks, and two threads (`agent_jobs.py`). Nothing is
-polled where the kernel tells of changes: an agent at rest wakes once an interval.
+Every decision is in `client/agent.py`. Here is a selector; the threads are in `agent_jobs.py`, and `agent_lan.py` for
+the names of a whole network. Nothing is polled where the kernel tells of changes: an agent at rest wakes once an
+interval.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import selectors
 import signal
 import socket
@@ -24,7 +24,6 @@ from homing.client.agent_values import (
     Forced,
     Log,
     Look,
-    Moment,
     NetworkChanged,
     Ping,
     Reloaded,
@@ -39,7 +38,8 @@ from homing.client.detection import cheap_mark, mark
 from homing.client.netlink import Tables, Watch
 from homing.core.errors import InvalidSettings
 from homing.runtimes.agent_accounts import Machine, key_of, plan_of
-from homing.runtimes.agent_jobs import Worker, do_ask, do_look, do_send, ping, run_hook, snapshot_or_none
+from homing.runtimes.agent_clock import Jumps, now, this_moment
+from homing.runtimes.agent_jobs import Crew, Worker, do_ask, do_look, do_send, ping, run_hook, snapshot_or_none
 from homing.runtimes.agent_log import LogLines
 from homing.runtimes.agent_state import StateFile
 from homing.runtimes.supervision import notify, watchdog_seconds
@@ -49,14 +49,13 @@ if TYPE_CHECKING:
 
     from homing.client.agent_values import Action, Event
     from homing.runtimes.agent_accounts import Orders
+    from homing.runtimes.agent_lan import LanDuty
     from homing.settings.client import ClientSettings
 
 POLL = 10.0
 """Seconds between two looks at the machine's own addresses where no kernel tells of changes."""
 LONGEST = 300.0
 """Seconds; a timer does not count the time that the machine sleeps, so none is set for longer."""
-JUMP = 5.0
-"""Seconds by which a clock must have moved against another to count as set, or the machine as having slept."""
 _RELOAD, _FORCE = getattr(signal, "SIGHUP", None), getattr(signal, "SIGUSR1", None)
 """None where the system has no such signals."""
 _SIGNALS = [one for one in (_RELOAD, _FORCE, signal.SIGTERM, signal.SIGINT) if one is not None]
@@ -70,9 +69,9 @@ class Agent:
         self._file = StateFile(orders.state_file)
         self._reload = reload
         self._log = LogLines(orders.log_level)
-        self._exchanges = Worker("exchanges", self._log)
+        self._exchanges = Crew(self._log)
         self._errands = Worker("errands", self._log)
-        self._answers: deque[tuple[Machine, Event]] = deque()
+        self._calls: deque[Callable[[], None]] = deque()
         self._read_end, self._write_end = socket.socketpair()
         for end in (self._read_end, self._write_end):
             end.settimeout(0)
@@ -80,8 +79,9 @@ class Agent:
         self._watch: Watch | None = None
         self._mark: Hashable = None
         self._marked_at = 0.0
-        self._offsets = _offsets()
+        self._jumps = Jumps()
         self._machines: list[Machine] = []
+        self._lan: LanDuty | None = None
         self._is_ending = False
 
     def run(self) -> None:
@@ -95,6 +95,7 @@ class Agent:
             notify("READY=1")
             for machine in list(self._machines):
                 self._step(machine, Due())
+            self._follow_lan()
             self._loop()
         finally:
             notify("STOPPING=1")
@@ -113,7 +114,7 @@ class Agent:
                 selector.register(self._watch, selectors.EVENT_READ)
             while not self._is_ending:
                 ready = {key.fileobj for key, _ in selector.select(self._patience(beat))}
-                if beat is not None:
+                if beat is not None and (self._lan is None or self._lan.is_alive()):
                     notify("WATCHDOG=1")
                 self._notice_jumps()
                 if self._read_end in ready:
@@ -121,12 +122,12 @@ class Agent:
                 if self._watch is None or self._watch in ready:
                     self._notice_network()
                 for machine in list(self._machines):
-                    if machine.timer is not None and machine.timer <= _now():
+                    if machine.timer is not None and machine.timer <= now():
                         machine.timer = None
                         self._step(machine, Due())
 
     def _patience(self, beat: float | None) -> float:
-        timers = [machine.timer - _now() for machine in self._machines if machine.timer is not None]
+        timers = [machine.timer - now() for machine in self._machines if machine.timer is not None]
         waits = [LONGEST, *timers, *([beat] if beat else []), *([] if self._watch else [POLL])]
         return max(0.0, min(waits))
 
@@ -135,34 +136,32 @@ class Agent:
         told = b""
         with contextlib.suppress(BlockingIOError):
             told = self._read_end.recv(4096)
-        while self._answers:
-            machine, event = self._answers.popleft()
-            if machine in self._machines:
-                self._step(machine, event)
+        while self._calls:
+            self._calls.popleft()()
         numbers = set(told)
         if numbers & {signal.SIGTERM, signal.SIGINT}:
             self._is_ending = True
         if _RELOAD in numbers:
             self._reload_all()
         if _FORCE in numbers:
-            for machine in self._machines:
-                self._step(machine, Forced())
+            self._step_all(Forced())
+            if self._lan is not None:
+                self._lan.force()
 
     def _notice_network(self) -> None:
         """Step if something has happened that could move an address."""
         if self._watch is None:
-            if _now() < self._marked_at + POLL:
+            if now() < self._marked_at + POLL:
                 return
         else:
             self._watch.read()
         new = self._look_at_marks()
         if new != self._mark:
             self._mark = new
-            for machine in self._machines:
-                self._step(machine, NetworkChanged())
+            self._step_all(NetworkChanged())
 
     def _look_at_marks(self) -> Hashable:
-        self._marked_at = _now()
+        self._marked_at = now()
         snapshot = snapshot_or_none(self._tables)
         if snapshot is None:
             return cheap_mark()
@@ -171,19 +170,22 @@ class Agent:
 
     def _notice_jumps(self) -> None:
         """Step if the machine has slept, or its clock was set."""
-        new = _offsets()
-        if any(abs(one - other) > JUMP for one, other in zip(new, self._offsets, strict=True)):
+        if self._jumps.notice():
             self._log.write("info", "the machine has slept, or its clock was set")
-            for machine in self._machines:
-                self._step(machine, Woke())
-        self._offsets = new
+            self._step_all(Woke())
+            if self._lan is not None:
+                self._lan.force()
 
     # --- steps
 
     def _step(self, machine: Machine, event: Event) -> None:
-        machine.state, actions = step(machine.state, _moment(), event)
+        machine.state, actions = step(machine.state, this_moment(), event)
         for action in actions:
             self._do(machine, action)
+
+    def _step_all(self, event: Event) -> None:
+        for machine in list(self._machines):
+            self._step(machine, event)
 
     def _do(self, machine: Machine, action: Action) -> None:
         settings = machine.settings
@@ -203,22 +205,37 @@ class Agent:
                 machine.timer = action.at
             case Save():
                 self._answer(machine, Saved(self._file.put(machine.key, action.memory)))
+            case _:
+                self._tell(action)
+
+    def _tell(self, action: Action) -> None:
+        """Tell the owner, by the log, a hook or a ping. Nobody is told that all is well while something is not."""
+        errands = self._orders.errands
+        match action:
             case RunHook():
-                command = getattr(self._orders.agent, f"on_{action.occasion}")
+                command = getattr(errands, f"on_{action.occasion}")
                 if command:
                     self._errands.do(partial(run_hook, command, action.occasion, action.details, self._log))
             case Ping():
-                if self._orders.agent.ping_url:
-                    self._errands.do(partial(ping, self._orders.agent.ping_url, self._log, is_well=action.is_well))
+                if errands.ping_url and not (action.is_well and self._is_failing()):
+                    self._errands.do(partial(ping, errands.ping_url, self._log, is_well=action.is_well))
             case Log():
                 self._log.write(action.level, action.text)
 
+    def _is_failing(self) -> bool:
+        of_network = self._lan is not None and self._lan.is_failing
+        return of_network or any(machine.state.is_failing for machine in self._machines)
+
     def _ask(self, machine: Machine, job: Callable[[], Event]) -> None:
-        self._exchanges.do(lambda: self._answer(machine, job()))
+        self._exchanges.do(machine.server, lambda: self._answer(machine, job()))
 
     def _answer(self, machine: Machine, event: Event) -> None:
         """Have the loop take in an answer. Safe to be called by any thread."""
-        self._answers.append((machine, event))
+        self._later(lambda: self._step(machine, event) if machine in self._machines else None)
+
+    def _later(self, call: Callable[[], None]) -> None:
+        """Have the loop call something. Safe to be called by any thread."""
+        self._calls.append(call)
         with contextlib.suppress(BlockingIOError, OSError):
             self._write_end.send(b"\0")
 
@@ -231,8 +248,8 @@ class Agent:
             self._log.write("info", f"no word of changes from the kernel ({error}): looking every {POLL:.0f} s")
 
     def _begin(self, settings: ClientSettings) -> Machine:
-        plan = plan_of(settings, checks_dns=self._orders.agent.check_dns)
-        return Machine(settings, plan, recall(plan, self._file.get(key_of(plan)), _moment()))
+        plan = plan_of(settings, checks_dns=self._orders.errands.check_dns)
+        return Machine(settings, plan, recall(plan, self._file.get(key_of(plan)), this_moment()))
 
     def _reload_all(self) -> None:
         """Read the settings again; ones that cannot be used change nothing."""
@@ -245,6 +262,7 @@ class Agent:
             self._machines = self._reordered(self._orders.accounts)
             for machine in list(self._machines):
                 self._step(machine, Reloaded(machine.plan))
+            self._follow_lan()
         notify("READY=1")
 
     def _reordered(self, accounts: Sequence[ClientSettings]) -> list[Machine]:
@@ -258,27 +276,24 @@ class Agent:
                 kept.settings, kept.plan = settings, new.plan
                 new = kept
             machines.append(new)
-        self._file.keep_only({machine.key for machine in machines})
+        self._file.keep_only({"lan", *(machine.key for machine in machines)})
+        self._exchanges.keep_only(machine.server for machine in machines)
         return machines
 
+    def _follow_lan(self) -> None:
+        """Keep the names of the network as the orders are now; what that takes is loaded only where it is wanted."""
+        if self._lan is None and self._orders.lan is not None:
+            from homing.runtimes.agent_lan import LanDuty
+
+            self._lan = LanDuty(self._file, self._later, self._tell, self._log)
+        if self._lan is not None:
+            self._lan.follow(self._orders)
+
     def _close(self) -> None:
+        if self._lan is not None:
+            self._lan.stop()
         for opened in (self._tables, self._watch):
             if opened is not None:
                 opened.close()
         for end in (self._read_end, self._write_end):
             end.close()
-
-
-def _moment() -> Moment:
-    return Moment(_now(), time.time(), int.from_bytes(os.urandom(4)) / 2**32)
-
-
-def _now() -> float:
-    """Return seconds of the clock that never jumps, and counts sleep where the system has such a one."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
-def _offsets() -> tuple[float, float]:
-    """Return what changes only when the machine sleeps, and when its clock is set."""
-    now = _now()
-    return now - time.monotonic(), time.time() - now

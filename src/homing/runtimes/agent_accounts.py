@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from homing.client.agent_values import Plan
 from homing.client.detection import is_free
-from homing.core.values import frozen
+from homing.client.dialects import MAX_ROWS
+from homing.core.values import defaults_of, field, frozen
+from homing.protocols.dyndns2_client import MAX_HOSTNAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,18 +18,39 @@ if TYPE_CHECKING:
     from homing.runtimes.agent_log import Level
     from homing.settings.agent import AgentSettings
     from homing.settings.client import ClientSettings
+    from homing.settings.lan import LanSettings
 
 DAY = 86_400.0
+
+
+@frozen(kw_only=True)
+class Errands:
+    """What the agent does besides sending: `[agent]` without what reads it, which is megabytes of no use later."""
+
+    ping_url: str | None = field(default=None, repr=False)
+    on_change: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+    on_recovery: tuple[str, ...] = ()
+    check_dns: bool = True
 
 
 @frozen
 class Orders:
     """All settings of a run."""
 
-    agent: AgentSettings
+    errands: Errands
     accounts: tuple[ClientSettings, ...]
     state_file: Path
     log_level: Level
+    lan: LanSettings | None = None
+    """None: the names of the network are nobody's business here."""
+    lan_accounts: tuple[ClientSettings, ...] = ()
+    """Those that can list a group."""
+
+
+def errands_of(agent: AgentSettings) -> Errands:
+    """Return what of `[agent]` the agent itself has to know."""
+    return Errands(**{name: getattr(agent, name) for name in defaults_of(Errands)})
 
 
 def plan_of(settings: ClientSettings, *, checks_dns: bool = True) -> Plan:
@@ -42,6 +65,7 @@ def plan_of(settings: ClientSettings, *, checks_dns: bool = True) -> Plan:
         names=settings.names,
         server=" ".join(told[:3]),
         fingerprint=hashlib.sha256("\0".join(whole).encode()).hexdigest()[:8],
+        most_names=_most_names(settings),
         sends_whole=settings.protocol == "dyndns2",
         interval=float(settings.interval),
         looks_are_free=is_free(settings),
@@ -49,6 +73,13 @@ def plan_of(settings: ClientSettings, *, checks_dns: bool = True) -> Plan:
         final_wait=None if is_dyn else 3600.0,
         refresh=25 * DAY if is_dyn else None,
     )
+
+
+def _most_names(settings: ClientSettings) -> int:
+    """Return how many names go in one request; a name that is its own user goes by itself."""
+    if settings.protocol == "dyndns2" and settings.username is None:
+        return 1
+    return {"signed": MAX_ROWS // 2, "dyndns2": MAX_HOSTNAMES, "duckdns": MAX_HOSTNAMES}.get(settings.protocol, 1)
 
 
 class Machine:
@@ -59,6 +90,11 @@ class Machine:
         self.plan = plan
         self.state = state
         self.timer: float | None = None
+
+    @property
+    def server(self) -> str:
+        """What tells the server from others."""
+        return self.settings.server or self.settings.protocol
 
     @property
     def key(self) -> str:

@@ -24,7 +24,9 @@ HANDOVER = "HOMING_HANDOVER"
 READ_SECONDS = 60.0
 _MAX_ORDERS = 60_000
 """Bytes; a pipe takes 64 KiB before anybody reads."""
-_PYTHON = (sys.executable, "-P", "-m")
+_PYTHON = (sys.executable, "-P")
+_MAIN = f"from {__name__} import main; main({{}})"
+"""Not with -m, which would keep what it takes to find a module."""
 
 
 def become_agent(orders: Orders, arguments: Sequence[str]) -> NoReturn:
@@ -44,7 +46,7 @@ def become_agent(orders: Orders, arguments: Sequence[str]) -> NoReturn:
     with open(write_end, "wb") as stream:
         stream.write(given)
     environment = {**os.environ, **LENT_MEMORY}
-    os.execve(sys.executable, [*_PYTHON, __name__, str(read_end)], environment)  # noqa: S606 - Python itself
+    os.execve(sys.executable, [*_PYTHON, "-c", _MAIN.format(read_end)], environment)  # noqa: S606 - Python itself
 
 
 def run_agent(orders: Orders, arguments: Sequence[str]) -> None:
@@ -61,7 +63,7 @@ def read_again(arguments: Sequence[str]) -> Orders:
 
     read_end, write_end = os.pipe()
     child = subprocess.Popen(  # noqa: S603 - this program with its own arguments
-        [*_PYTHON, "homing", *arguments],
+        [*_PYTHON, "-m", "homing", *arguments],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         pass_fds=(write_end,),
@@ -91,7 +93,3 @@ def main(descriptor: int) -> None:
     with open(descriptor, "rb") as stream:
         orders, arguments = load(stream)  # noqa: S301 - from before we became the agent
     run_agent(orders, arguments)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

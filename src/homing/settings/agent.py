@@ -1,25 +1,20 @@
 """The agent's own settings: `[agent]` of `homing.toml`, `HOMING_AGENT_...`, flags.
 
 What it sends, and to whom, is in `settings/client.py`.
-
-Every problem is told at once, with its place.
 """
 
 from __future__ import annotations
 
-import difflib
-import os
 import shlex
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homing.core.errors import InvalidInput, InvalidSettings
+from homing.core.errors import InvalidInput
 from homing.core.values import field, frozen
 from homing.settings import values
 from homing.settings.client import parse_url
 from homing.settings.one_machine import AGENT_TABLE as TABLE
-from homing.settings.one_machine import find_file
+from homing.settings.table import load_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +38,8 @@ class AgentSettings:
     """A command to run when all names are right again."""
     check_dns: bool = True
     """Whether DNS is asked what it shows, after each update and every half hour."""
+    lan: bool = False
+    """Whether the other names of the group are kept as well, as `homing lan --watch` does: see `[lan]`."""
 
 
 def parse_command(value: Any) -> tuple[str, ...]:
@@ -63,6 +60,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "on_failure": parse_command,
     "on_recovery": parse_command,
     "check_dns": values.flag,
+    "lan": values.flag,
 }
 """How each setting is read; each raises InvalidInput with what was expected."""
 
@@ -73,46 +71,12 @@ def load_agent(
     file: Path | None = None,
 ) -> AgentSettings:
     """Collect the settings; `flags` that are None were not given. Raises InvalidSettings."""
-    environment = os.environ if environment is None else environment
-    problems: list[str] = []
-    file = file or find_file(environment)
-    table = _read_table(file, problems) if file else {}
-    found: dict[str, Any] = {}
-    for name, read in READERS.items():
-        variable = PREFIX + name.upper()
-        layers = ((name, flags or {}, name), (variable, environment, variable), (f"{file}: {name}", table, name))
-        for origin, layer, key in layers:
-            if layer.get(key) is not None:
-                try:
-                    found[name] = read(layer[key])
-                except InvalidInput as error:
-                    problems.append(f"{origin}: {error}")
-                break
-    if problems:
-        raise InvalidSettings(tuple(problems))
-    return AgentSettings(**found)
+    return AgentSettings(**load_table(TABLE, READERS, PREFIX, flags, environment, file).values)
 
 
 def default_state_file(environment: Mapping[str, str]) -> Path:
     """Return `homing/agent.json` where systemd or the XDG conventions keep what should last."""
     if folder := environment.get("STATE_DIRECTORY"):
         return Path(folder.split(":")[0]) / "agent.json"
-    home = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "/")) / ".local" / "state"
+    home = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME") or "/") / ".local" / "state"
     return Path(home) / "homing" / "agent.json"
-
-
-def _read_table(file: Path, problems: list[str]) -> Mapping[str, Any]:
-    """Return `[agent]`; what is wrong with the file as a whole is told by whoever reads the rest of it."""
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get(TABLE, {})
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(table, dict):
-        problems.append(f"{file}: {TABLE}: expected a table, [{TABLE}]")
-        return {}
-    for name in table:
-        if name not in READERS:
-            close = difflib.get_close_matches(name, READERS, 1)
-            meant = f"; is {close[0]} meant?" if close else ""
-            problems.append(f"{file}: [{TABLE}]: {name}: no such setting{meant}")
-    return table

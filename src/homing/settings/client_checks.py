@@ -18,8 +18,8 @@ NEEDS = {"ddupdate": ("zone_id", "ttl"), "dyndns2": ("username",)}
 """Settings that say something in one protocol only."""
 
 
-def contradictions(account: ClientSettings, *, is_update: bool = True) -> list[str]:
-    """Return what is missing from an account, and what does not go together.
+def contradictions(account: ClientSettings, *, is_update: bool = True) -> list[tuple[str, str]]:
+    """Return what is missing from an account, and what does not go together, each with the setting to look at.
 
     Without `is_update` only its addresses are wanted: nothing has to be known that they do not need.
     """
@@ -27,21 +27,21 @@ def contradictions(account: ClientSettings, *, is_update: bool = True) -> list[s
     found = []
     asks_server = is_update or any(account.source(family).kind in ("reflector", "seen") for family in account.families)
     if asks_server and not account.server and account.protocol != "duckdns":
-        found.append("server is missing: the URL of the update server")
+        found.append(("server", "server is missing: the URL of the update server"))
     if account.ipv4_only and account.ipv6_only:
-        found.append("ipv4_only and ipv6_only leave no family")
+        found.append(("ipv6_only", "ipv4_only and ipv6_only leave no family"))
     if is_update:
         found += _missing(account)
         for protocol, names in NEEDS.items():
             found += [
-                f"{name} goes with protocol {protocol}"
+                (name, f"{name} goes with protocol {protocol}")
                 for name in names
                 if getattr(account, name) is not None and account.protocol != protocol
             ]
-        found += [problem for family in account.families for problem in _unfit(account, family)]
+        found += [(f"ipv{family}", problem) for family in account.families for problem in _unfit(account, family)]
         if all(account.source(family).kind == "none" for family in account.families):
-            found.append("both families are none: there is nothing to set")
-    return [who + problem for problem in found]
+            found.append(("ipv4", "both families are none: there is nothing to set"))
+    return [(name, who + problem) for name, problem in found]
 
 
 def is_this_machine(server: str) -> bool:
@@ -53,16 +53,18 @@ def is_this_machine(server: str) -> bool:
         return False
 
 
-def _missing(account: ClientSettings) -> list[str]:
+def _missing(account: ClientSettings) -> list[tuple[str, str]]:
     found = []
     if not account.names:
-        found.append("names is missing: the names to set")
+        found.append(("names", "names is missing: the names to set"))
     if account.secret is None:
-        found.append("secret is missing: name it in secret_file, HOMING_CLIENT_SECRET or a systemd credential")
+        where = "secret_file, secret_keyring, HOMING_CLIENT_SECRET or a systemd credential"
+        found.append(("secret", f"secret is missing: name it in {where}"))
     if account.protocol == "ddupdate" and account.zone_id is None:
-        found.append("zone_id is missing: a ddupdate token belongs to a zone")
+        found.append(("zone_id", "zone_id is missing: a ddupdate token belongs to a zone"))
     if account.protocol != "duckdns":
-        found += [f"{name}: not a host name of two or more labels" for name in account.names if "." not in name]
+        short = [name for name in account.names if "." not in name]
+        found += [("names", f"{name}: not a host name of two or more labels") for name in short]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Secrets that stand in files of their own, and a word about files that others may read."""
+"""Secrets that stand in files of their own, and a word about files that others may read or write."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from homing.core.errors import InvalidInput
+from homing.settings.text_file import read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,28 +16,43 @@ MAX_FILE = 4096
 """Bytes; no secret is longer."""
 
 
-def read_secret(path: Path, origin: str, warnings: list[str], *, is_private: bool = False) -> str:
-    """Return the secret that a file consists of. `is_private`: whoever made the file has seen to who may read it.
+def read_secret(path: Path, warnings: list[str], *, is_private: bool = False) -> str:
+    """Return the secret that a file, or a pipe, consists of. `is_private`: its maker has seen to who may read it.
 
-    Raises InvalidInput with the place that named the file, never with what is in it.
+    Raises InvalidInput, never with what is in it.
     """
+    data = read_bytes(path, MAX_FILE, may_be_pipe=True)
     try:
-        with path.open("rb") as stream:
-            text = stream.read(MAX_FILE + 1).decode("utf-8").strip()
-    except (OSError, ValueError):
-        raise InvalidInput(f"{origin}: {path} cannot be read") from None
-    if not text or len(text) > MAX_FILE:
-        raise InvalidInput(f"{origin}: {path}: expected a secret in one line")
+        text = data.decode("utf-8-sig").strip()
+    except ValueError:
+        text = ""
+    if not text or len(data) > MAX_FILE:
+        raise InvalidInput(f"{path}: expected a secret in one line")
     if not is_private:
         warn_if_open(path, warnings)
     return text
 
 
 def warn_if_open(path: Path, warnings: list[str]) -> None:
-    """Tell of a file with a secret in it that others than its owner and group may read or write."""
+    """Tell of a file with a secret in it that others than its owner and group may read or write.
+
+    The group may: root:homing and 0640 is how a service is given a secret that it cannot change, and where each user
+    has a group of his own, a group's bits mean nobody else. Which group is which cannot be told from the outside.
+    """
+    if _mode(path) & (stat.S_IROTH | stat.S_IWOTH):
+        warnings.append(f"{path} holds a secret and may be read by others: chmod o= {path}")
+
+
+def warn_if_writable(path: Path, warnings: list[str]) -> None:
+    """Tell of settings that anybody may change: they name commands, and the server that learns the secret."""
+    if _mode(path) & stat.S_IWOTH:
+        warnings.append(f"{path} may be written by others, and names commands that are run: chmod o-w {path}")
+
+
+def _mode(path: Path) -> int:
+    """Return who may do what. Windows has no such bits, and a pipe's say nothing: it is read once."""
     try:
         mode = path.stat().st_mode
-    except OSError:
-        return
-    if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH):
-        warnings.append(f"{path} holds a secret and may be read by others: chmod 600 {path}")
+    except (OSError, ValueError):
+        return 0
+    return mode if os.name == "posix" and stat.S_ISREG(mode) else 0

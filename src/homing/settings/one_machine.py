@@ -6,16 +6,18 @@ A setting is a field of `Settings`: its metadata say how its text is read and wh
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
-from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homing.core.errors import InvalidInput, InvalidSettings
+from homing.settings.table import unknown_names
+from homing.settings.text_file import read_bytes
+from homing.settings.toml_file import FILE_NAME as FILE_NAME  # noqa: PLC0414 - as others know it
+from homing.settings.toml_file import find_file, read_toml
 from homing.settings.values import (
+    InvalidPart,
     ZoneSettings,
     flag,
     listen_addresses,
@@ -30,14 +32,16 @@ from homing.settings.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from homing.core.addresses import Network
+    from homing.settings.toml_file import TomlFile
 
-FILE_NAME = "homing.toml"
 PREFIX = "HOMING_"
-CLIENT_TABLE, AGENT_TABLE = "client", "agent"
+CLIENT_TABLE, AGENT_TABLE, LAN_TABLE = "client", "agent", "lan"
 """Tables of the same file that the server leaves to the client."""
+MAX_SECRET = 4096
+"""Bytes; no secret is longer."""
 
 
 def _setting(default: Any, parse: Callable[[Any], Any], doc: str, *, is_secret: bool = False) -> Any:
@@ -120,11 +124,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings, and where each came from: a flag, a variable, the file, or the default."""
+    """Settings, and where each came from: a flag, a variable, file and line, or the default."""
 
     settings: Settings
     origins: Mapping[str, str]
     file: Path | None
+    toml: TomlFile | None = None
 
 
 def load(
@@ -139,35 +144,23 @@ def load(
     environment = os.environ if environment is None else environment
     problems: list[str] = []
     file = file or find_file(environment)
-    tables = _read_file(file, problems) if file else {}
-    problems += _unknown(tables, str(file))
+    toml = _read_file(file, problems) if file else None
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for setting in fields(Settings):
         name = setting.name
-        origin, raw = _find(name, flags or {}, environment, tables, file, problems)
-        origins[name] = origin
-        if origin == "default":
+        origins[name], raw = _find(name, flags or {}, environment, toml, problems)
+        if origins[name] == "default":
             continue
         try:
             values[name] = setting.metadata["parse"](raw)
         except InvalidInput as error:
-            place = origin if origin.startswith(("--", PREFIX)) else f"{origin}: {name}"
-            problems += [f"{place}: {line}" for line in str(error).splitlines()]
+            problems += _told(error, name, origins[name], toml)
     if not problems:
-        problems += _contradictions(settings := Settings(**values))
+        problems += _contradictions(settings := Settings(**values), origins, toml)
     if problems:
         raise InvalidSettings(problems)
-    return Loaded(settings, origins, file)
-
-
-def find_file(environment: Mapping[str, str]) -> Path | None:
-    """Return the file that is read: HOMING_CONFIG, or the first of the usual places that has one."""
-    if given := environment.get(PREFIX + "CONFIG"):
-        return Path(given)
-    home = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "/")) / ".config"
-    places = (Path(FILE_NAME), Path(home) / "homing" / FILE_NAME, Path("/etc/homing") / FILE_NAME)
-    return next((place for place in places if place.is_file()), None)
+    return Loaded(settings, origins, file, toml)
 
 
 def default_database(environment: Mapping[str, str] | None = None) -> Path:
@@ -175,7 +168,7 @@ def default_database(environment: Mapping[str, str] | None = None) -> Path:
     environment = os.environ if environment is None else environment
     if state := environment.get("STATE_DIRECTORY"):
         return Path(state.split(":")[0]) / "homing.db"
-    home = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "/")) / ".local" / "state"
+    home = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME") or "/") / ".local" / "state"
     return Path(home) / "homing" / "homing.db"
 
 
@@ -188,8 +181,7 @@ def _find(
     name: str,
     flags: Mapping[str, Any],
     environment: Mapping[str, str],
-    tables: Mapping[str, Any],
-    file: Path | None,
+    toml: TomlFile | None,
     problems: list[str],
 ) -> tuple[str, Any]:
     """Return where a setting was found, and its text or value. A secret may stand in a file of its own."""
@@ -199,54 +191,69 @@ def _find(
     if variable in environment:
         return variable, environment[variable]
     if (secret_file := environment.get(variable + "_FILE")) is not None:
-        return variable + "_FILE", _read_secret(Path(secret_file), variable + "_FILE", problems)
-    if name in tables:
-        return str(file), tables[name]
-    if name + "_file" in tables:
-        return f"{file}: {name}_file", _read_secret(Path(str(tables[name + "_file"])), f"{file}: {name}_file", problems)
+        return variable + "_FILE", _read_secret(secret_file, variable + "_FILE", problems)
+    if toml and name in toml.tables:
+        return toml.place(name), toml.tables[name]
+    if toml and name + "_file" in toml.tables:
+        origin = f"{toml.place(name + '_file')}: {name}_file"
+        return origin, _read_secret(toml.tables[name + "_file"], origin, problems)
     return "default", None
 
 
-def _read_file(file: Path, problems: list[str]) -> Mapping[str, Any]:
+def _told(error: InvalidInput, name: str, origin: str, toml: TomlFile | None) -> list[str]:
+    """Return what is wrong with a setting, each line of it with its place."""
+    is_in_file = toml is not None and origin == toml.place(name)
+    if is_in_file and toml and isinstance(error, InvalidPart):
+        return [f"{toml.place(name, *keys)}: {text}" for keys, text in error.parts]
+    place = f"{origin}: {name}" if is_in_file else origin
+    return [f"{place}: {line}" for line in str(error).splitlines()]
+
+
+def _read_file(file: Path, problems: list[str]) -> TomlFile | None:
+    """Read the file, and tell of names in it that are no settings."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        problems.append(f"{file}: cannot be read: {error.strerror}")
-    except RecursionError:
-        problems.append(f"{file}: nested too deeply")
-    except ValueError as error:  # TOML's own error, text that is not UTF-8, a number of too many digits
-        problems.append(f"{file}: {error}")
-    return {}
-
-
-def _read_secret(file: Path, origin: str, problems: list[str]) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        problems.append(f"{origin}: {file} cannot be read")
-        return "unread"
-
-
-def _unknown(tables: Mapping[str, Any], origin: str) -> list[str]:
-    """A misspelt setting that is silently ignored would be found at three in the morning."""
+        toml = read_toml(file)
+    except InvalidInput as error:
+        problems.append(str(error))
+        return None
     secrets = {setting.name + "_file" for setting in fields(Settings) if setting.metadata["is_secret"]}
-    known = {setting.name for setting in fields(Settings)} | secrets | {CLIENT_TABLE, AGENT_TABLE}
-    problems = []
-    for name in tables:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            problems.append(f"{origin}: {name}: no such setting" + (f"; is {close[0]} meant?" if close else ""))
-    return problems
+    known = {setting.name for setting in fields(Settings)} | secrets | {CLIENT_TABLE, AGENT_TABLE, LAN_TABLE}
+    problems += unknown_names(toml, toml.tables, (), known)
+    return toml
 
 
-def _contradictions(settings: Settings) -> list[str]:
-    problems = []
+def _read_secret(given: Any, origin: str, problems: list[str]) -> str:
+    try:
+        data = read_bytes(Path(given), MAX_SECRET, may_be_pipe=True)
+        if len(data) <= MAX_SECRET:
+            return data.decode("utf-8").strip()
+    except (InvalidInput, TypeError, UnicodeDecodeError):
+        pass
+    problems.append(f"{origin}: {str(given)[:200]} cannot be read")
+    return "unread"
+
+
+def _contradictions(settings: Settings, origins: Mapping[str, str], toml: TomlFile | None) -> list[str]:
+    """Return what does not go together, each with the place of one of the settings that stands somewhere."""
+    problems: list[tuple[tuple[str, ...], str]] = []
     if (settings.tls_cert is None) != (settings.tls_key is None):
-        problems.append("tls_cert and tls_key are given together or not at all")
+        problems.append((("tls_cert", "tls_key"), "tls_cert and tls_key are given together or not at all"))
     if settings.https_listen and settings.tls_cert is None:
-        problems.append("https_listen needs tls_cert and tls_key")
+        problems.append((("https_listen",), "https_listen needs tls_cert and tls_key"))
     if not settings.min_ttl <= settings.default_ttl <= settings.max_ttl:
-        problems.append("default_ttl does not lie between min_ttl and max_ttl")
-    for what, values in (("name", [z.name for z in settings.zones]), ("id", [z.id for z in settings.zones])):
-        problems += [f"zones: the {what} {value} stands there twice" for value, n in Counter(values).items() if n > 1]
-    return problems
+        ttls = ("default_ttl", "min_ttl", "max_ttl")
+        problems.append((ttls, "default_ttl does not lie between min_ttl and max_ttl"))
+    places = [next((origins[one] for one in names if origins[one] != "default"), "") for names, _ in problems]
+    told = [f"{place}: {text}" if place else text for place, (_, text) in zip(places, problems, strict=True)]
+    return told + _twice(settings.zones, origins["zones"], toml)
+
+
+def _twice(zones: Sequence[ZoneSettings], origin: str, toml: TomlFile | None) -> list[str]:
+    found = []
+    for what, values in (("name", [zone.name for zone in zones]), ("id", [zone.id for zone in zones])):
+        for number, value in enumerate(values):
+            if value in values[:number]:
+                is_in_file = toml is not None and origin == toml.place("zones")
+                place = toml.place("zones", number) if toml and is_in_file else origin
+                found.append(f"{place}: zones: the {what} {value} stands there twice")
+    return found

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+class InvalidPart(InvalidInput):
+    """Parts of a value cannot be used; `parts` has the names and numbers that lead to each, and what is wrong."""
+
+    def __init__(self, parts: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
+        super().__init__("\n".join(text for _, text in parts))
+        self.parts = tuple(parts)
+
+
 _DIGITS = re.compile(r" *[0-9]{1,12} *")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -141,41 +150,44 @@ def listen_addresses(value: Any) -> tuple[tuple[str, int], ...]:
 
 
 def zones(value: Any) -> tuple[ZoneSettings, ...]:
-    """Read `[[zones]]` tables, or the bare names of zones."""
+    """Read `[[zones]]` tables, or the bare names of zones. Raises InvalidPart where it is known which."""
     if isinstance(value, list | tuple) and value and all(isinstance(entry, dict) for entry in value):
         return _zones_of_tables(value)
     return tuple(zone_settings(parse_name(entry)) for entry in _entries(value))
 
 
 def _zones_of_tables(tables: Sequence[dict[str, Any]]) -> tuple[ZoneSettings, ...]:
-    """Raises InvalidInput with the problems of every table."""
+    """Raises InvalidPart with the problems of every table."""
     found: list[ZoneSettings] = []
-    problems: list[str] = []
-    for table in tables:
+    problems: list[tuple[tuple[str | int, ...], str]] = []
+    for number, table in enumerate(tables):
         try:
             found.append(_zone_of_table(table))
-        except InvalidInput as error:
-            problems += str(error).splitlines()
+        except InvalidPart as error:
+            problems += [((number, *keys), text) for keys, text in error.parts]
     if problems:
-        raise InvalidInput("\n".join(problems))
+        raise InvalidPart(problems)
     return tuple(found)
 
 
 def _zone_of_table(table: dict[str, Any]) -> ZoneSettings:
     known = set(defaults_of(ZoneSettings))
     label = f"zone {str(table.get('name', 'without a name'))[:60]}"
-    unknown = [key for key in table if key not in known]
-    problems = [f"{label}: {key}: no such setting; there are {', '.join(sorted(known))}" for key in unknown]
+    there_are = f"no such setting; there are {', '.join(sorted(known))}"
+    problems: list[tuple[tuple[str | int, ...], str]] = []
     if "name" not in table:
-        problems.append(f"{label}: name is missing")
+        problems.append(((), f"{label}: name is missing"))
     given: dict[str, Any] = {}
     for key, value in table.items():
+        if key not in known:
+            problems.append(((key,), f"{label}: {key[:60]}: {there_are}"))
+            continue
         try:
-            given[key] = _zone_value(key, value) if key in known else None
+            given[key] = _zone_value(key, value)
         except InvalidInput as error:
-            problems.append(f"{label}: {key}: {error}")
+            problems += [((key,), f"{label}: {key}: {line}") for line in str(error).splitlines()]
     if problems:
-        raise InvalidInput("\n".join(problems))
+        raise InvalidPart(problems)
     return zone_settings(given.pop("name"), **given)
 
 
@@ -219,3 +231,5 @@ def _shown(value: Any) -> str:
         return repr(value)[:60]
     except ValueError:  # more digits than Python writes
         return "a number of too many digits"
+    except RecursionError:
+        return "tables in tables"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.aws.reply import MAX_HEADERS, MAX_LINE, Unreadable, read_reply
+from homing.protocols.http_reply import MAX_HEADERS, MAX_LINE, EndsEarly, TooLong, Unreadable, read_reply
 
 LIMIT = 10_000
 TOKENS = st.text("abcXYZ019-_.!~", min_size=1, max_size=12)
@@ -133,6 +133,37 @@ def test_nothing_at_all_is_a_connection_that_was_closed() -> None:
 )  # fmt: skip
 def test_only_a_connection_that_stays_is_used_again(version: str, header: str, wanted: bool) -> None:
     assert read(f"HTTP/{version} 200 OK\r\n{header}Content-Length: 0\r\n\r\n".encode())[3] is wanted
+
+
+def read_last(raw: bytes) -> tuple[int, dict[str, str], bytes, bool]:
+    return read_reply(io.BufferedReader(io.BytesIO(raw)), "GET", 20, is_last=True)
+
+
+def test_the_last_reply_of_a_connection_may_go_on_until_its_end() -> None:
+    assert read_last(b"HTTP/1.0 200 OK\r\n\r\ngood 203.0.113.7\n")[2] == b"good 203.0.113.7\n"
+    with pytest.raises(TooLong):
+        read_last(OK + b"\r\n" + b"a" * 21)
+
+
+def test_a_header_that_is_none_is_passed_over_in_the_last_reply_only() -> None:
+    raw = OK + b"no header\r\n folded: more\r\nContent-Length: 2\r\n\r\nab"
+    assert read_last(raw)[1:3] == ({"content-length": "2"}, b"ab")
+    with pytest.raises(Unreadable):
+        read(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [
+        (OK + b"Content-Length: 3\r\n\r\nab", EndsEarly),
+        (OK + b"Content-Length: 21\r\n\r\n" + b"a" * 21, TooLong),
+        (OK + b"Content-Length: x\r\n\r\nab", Unreadable),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab", EndsEarly),
+    ],
+)
+def test_half_a_reply_is_none_also_when_it_is_the_last(raw: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        read_last(raw)
 
 
 def test_headers_of_one_name_come_together() -> None:

@@ -1,0 +1,106 @@
+"""Stand-ins for systemctl, launchctl, loginctl and crontab: they note what they were asked, and fail when told to.
+
+They do no more than remember which units are enabled and running, and what the crontab holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.programs import HOMING, run
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+_HEAD = '#!/bin/sh\nS="$(dirname "$0")"\necho "$(basename "$0") $*" >>"$S/log"\n'
+_FAIL = 'if [ -f "$S/fail" ] && echo "$*" | grep -q -- "$(cat "$S/fail")"; then echo "no such luck" >&2; exit 5; fi\n'
+_SYSTEMCTL = """
+[ "$1" = --user ] && shift
+for last; do :; done
+case "$1" in
+  enable) touch "$S/enabled-$last" ;;
+  restart) touch "$S/running-$last" ;;
+  disable) rm -f "$S/enabled-$last" "$S/running-$last" ;;
+  show)
+    echo "Result=$(cat "$S/result" 2>/dev/null || echo success)"; echo ExecMainStatus=3; echo NRestarts=2
+    [ -f "$S/enabled-$last" ] && echo UnitFileState=enabled
+    [ -f "$S/running-$last" ] && echo ActiveState=active && echo "ActiveEnterTimestamp=Fri 2025-11-21 14:25:00 UTC"
+    case "$last" in *.timer) echo "NextElapseUSecRealtime=Fri 2025-11-21 14:30:00 UTC" ;; esac
+    exit 0 ;;
+esac
+"""
+_LAUNCHCTL = """
+case "$1" in
+  print) [ -f "$S/loaded" ] || exit 113
+    printf '\\tstate = running\\n\\tpid = 7\\n\\tlast exit code = 0\\n' ;;
+  bootstrap) touch "$S/loaded" ;;
+  bootout) rm "$S/loaded" ;;
+esac
+"""
+_CRONTAB = """
+case "$1" in
+  -l) cat "$S/table" 2>/dev/null || { echo "no crontab for me" >&2; exit 1; } ;;
+  -) cat >"$S/table" ;;
+esac
+"""
+_PROGRAMS = {"systemctl": _SYSTEMCTL, "launchctl": _LAUNCHCTL, "crontab": _CRONTAB, "loginctl": ""}
+
+
+@dataclass
+class Machine:
+    """A home directory, and the programs that stand before all others."""
+
+    home: Path
+    programs: Path
+
+    def homing(self, *arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        path = f"{self.programs}:{os.environ['PATH']}"
+        return run([*HOMING, "service", *arguments], self.home, environment={"PATH": path} | variables)
+
+    def ok(self, *arguments: str | Path) -> Any:
+        """Run with --json; it must end well."""
+        done = self.homing(*arguments, "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def status(self, *arguments: str) -> Any:
+        done = self.homing("status", *arguments, "--json")
+        told = json.loads(done.stdout)
+        assert done.returncode == (0 if told["well"] else 1)
+        return told
+
+    @property
+    def log(self) -> list[str]:
+        """Every call since this was asked last, but for questions."""
+        file = self.programs / "log"
+        lines = file.read_text().splitlines() if file.exists() else []
+        file.write_text("")
+        asking = ("systemctl show", "systemctl --user show", "crontab -l", "launchctl print")
+        return [line for line in lines if not line.startswith(asking)]
+
+    def fail(self, words: str) -> None:
+        """Have every call fail that has these words in it; none, if empty."""
+        (self.programs / "fail").write_text(words or "nothing at all")
+
+    @property
+    def crontab(self) -> Path:
+        return self.programs / "table"
+
+
+def make_machine(folder: Path) -> Machine:
+    home, programs = folder / "home", folder / "programs"
+    home.mkdir()
+    programs.mkdir()
+    for name, text in _PROGRAMS.items():
+        program = programs / name
+        program.write_text(_HEAD + _FAIL + text)
+        program.chmod(0o755)
+    (home / "cam.secret").write_text("s3cret-of-cam")
+    (home / "cam.secret").chmod(0o600)
+    settings = '[client]\nserver = "https://127.0.0.1:9"\nnames = ["cam.home.example"]\nsecret_file = "cam.secret"\n'
+    (home / "homing.toml").write_text(settings)
+    return Machine(home, programs)
