@@ -178,7 +178,7 @@ def test_what_homing_host_add_prints_can_be_pasted(home: Household, tmp_path: Pa
     ours = lines["homing"].replace("homing update", f"{shlex.join(HOMING)} update")
     done = shell(tmp_path, f"{ours} --address 203.0.113.9 --ipv4 --dns-server {home.server.dns[0]}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "homing.secret").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "printed.secret").stat().st_mode & 0o077 == 0
 
     assert shell(tmp_path, lines["curl"]).stdout == "good 127.0.0.1\n"
     assert shell(tmp_path, f"curl -s '{lines['one URL']}'").stdout == "nochg 127.0.0.1\n"

@@ -217,10 +217,17 @@ def test_no_address_means_the_source(query: str, source: Address, wanted: dict[s
     assert wishes(query, source) == wanted
 
 
-@pytest.mark.parametrize("query", ["myipv6=preserve", "myip=&myipv6=preserve", "myipv6=PRESERVE"])
+@pytest.mark.parametrize("query", ["myipv6=preserve", "myipv6=PRESERVE"])
 def test_preserving_ipv6_alone_still_sets_the_source_over_ipv4(query: str) -> None:
     """deSEC's users append it so that an update by source address leaves the other family alone."""
     assert wishes(query, V4) == {"A": SetAddress(V4)}
+
+
+@pytest.mark.parametrize("query", ["myip=&myipv6=preserve", "myip=&myipv4=preserve", "myip=,&myipv6=preserve"])
+@pytest.mark.parametrize("source", [V4, V6])
+def test_an_empty_place_beside_a_preserved_family_changes_nothing(query: str, source: Address) -> None:
+    """Two URLs of a FRITZ!Box on a line that has one family: the source would be the carrier's, or the box's own."""
+    assert wishes(query, source) == {}
 
 
 def test_preserving_ipv4_alone_still_sets_the_source_over_ipv6() -> None:

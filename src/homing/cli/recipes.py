@@ -4,15 +4,17 @@ from __future__ import annotations
 
 _INTERNAL = """
 To try it from this machine or a LAN, whose addresses are not global: homing host set {} --allow-internal
+and for the server write the URL that `homing serve` printed, such as http://127.0.0.1:8080
 """
 
 
 def recipes(hostname: str, secret: str, server: str = "https://YOUR-SERVER", *, is_internal: bool = False) -> str:
     """Return what to give to Homing's own client, curl, ddclient and a router; `server` is the URL that they reach."""
     scheme, _, place = server.partition("://")
+    file = (hostname.partition(".")[0].strip("*") or "homing") + ".secret"
     return f"""\
-homing        (umask 077; printf %s '{secret}' > homing.secret)
-              homing update {hostname} --server {server} --secret-file homing.secret
+homing        (umask 077; printf %s '{secret}' > {file})
+              homing update {hostname} --server {server} --secret-file {file}
 
 curl          curl -u '{hostname}:{secret}' '{server}/nic/update?hostname={hostname}'
 

@@ -154,6 +154,7 @@ def _wishes(parameters: Mapping[str, str], source: Address) -> tuple[dict[Record
     sets: dict[RecordType, SetAddress | SetPrefix] = {}
     echo: dict[RecordType, str] = {}
     preserved: set[RecordType] = set()
+    has_empty_place = False
     for name, families in _ADDRESS_PARAMETERS.items():
         for part in parameters[name].split(",") if name in parameters else ():
             value = part.strip()
@@ -164,7 +165,12 @@ def _wishes(parameters: Mapping[str, str], source: Address) -> tuple[dict[Record
                 if sets.setdefault(record_type, wish) != wish:
                     raise InvalidInput("two addresses of one family")
                 echo[record_type] = value
-    if not sets and record_type_of(source) not in preserved:
+            else:
+                has_empty_place = True
+    # A router that lacks an address leaves its place empty. By itself that means the source, as at Dyn; beside a word
+    # about the other family it means this family, which there is none of.
+    is_left_alone = record_type_of(source) in preserved or (bool(preserved) and has_empty_place)
+    if not sets and not is_left_alone:
         sets[record_type_of(source)] = SetAddress(source)
         echo[record_type_of(source)] = str(source)
     if parameters.get("offline", "").strip().upper() == "YES":
