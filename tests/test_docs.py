@@ -128,6 +128,7 @@ def test_variables_of_the_environment_are_settings(one: Page) -> None:
     known = {f"HOMING_{setting.name.upper()}" for setting in fields(Settings)} | {"HOMING_CONFIG"}
     known |= {f"HOMING_CLIENT_{name.upper()}" for name in client.READERS}
     known |= {f"HOMING_AGENT_{name.upper()}" for name in agent.READERS}
+    known |= {f"HOMING_{name}" for name in ("EVENT", "NAME", "ADDRESSES", "BEFORE", "REASON")}  # of hooks
     for name in re.findall(r"\bHOMING_[A-Z_]+\b", one.text):
         assert name.removesuffix("_FILE") in known, name
 
