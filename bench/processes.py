@@ -16,7 +16,7 @@ from homing.core.names import parse_name
 from homing.core.records import RRset
 from homing.core.rows import ABSENT, Commit
 from homing.settings.one_machine import Settings
-from homing.settings.values import zone_settings
+from homing.settings.zones import zone_settings
 from homing.wiring.one_machine import open_desk
 
 if TYPE_CHECKING:

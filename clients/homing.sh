@@ -91,7 +91,7 @@ case $server in
 http://?* | https://?*) ;;
 *) end 2 "-u: expected the server's URL, such as https://ddns.home.example" ;;
 esac
-case $timeout in '' | *[!0-9]*) end 2 "HOMING_CLIENT_TIMEOUT: expected seconds" ;; esac
+case $timeout in '' | 0 | 00 | 000 | ????* | *[!0-9]*) end 2 "HOMING_CLIENT_TIMEOUT: expected 1 to 999 seconds" ;; esac
 
 names='' # as the server writes them: in lower case, with the final dot
 for name in $(printf %s "${named:-$wanted}" | tr 'A-Z,' 'a-z '); do
@@ -263,7 +263,7 @@ if [ "$status" = 409 ]; then # our clock is wrong, or this is the second change 
   # Whoever makes us sign for a time of their choice can send that when the time has come. TLS says who it is.
   case $server in
   https://* | http://127.0.0.1 | http://127.0.0.1[:/]* | http://localhost | http://localhost[:/]* | "http://[::1]"*) ;;
-  *) [ "${away#-}" -le 300 ] || end 3 "this clock is off by $away s, it is said; without TLS nobody knows by whom" ;;
+  *) [ "${away#-}" -le 300 ] || end 3 "this clock is off by $away s, says somebody without TLS: set the clock, or use https" ;;
   esac
   send $((newest < theirs ? theirs : newest + 1))
 fi
@@ -290,6 +290,9 @@ for name in $names; do
   report="$report$name ${line#, }$newline"
 done
 [ "$quiet" ] || printf %s "$report"
-note() { echo "homing.sh $(date +%s) $sent" >"$cache.$$" && mv -f -- "$cache.$$" "$cache"; }
+note() { # -C: a link or a file that somebody has put there is not written to
+  rm -f -- "$cache.$$"
+  (set -C && echo "homing.sh $(date +%s) $sent" >"$cache.$$") && mv -f -- "$cache.$$" "$cache"
+}
 [ -z "$cache" ] || note 2>/dev/null || warn "-c: $cache cannot be written, so that the next run sends it again"
 exit "$code"

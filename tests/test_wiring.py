@@ -13,7 +13,7 @@ from homing.core.hosts import Host
 from homing.core.names import Name
 from homing.core.rows import ABSENT, Commit, Row, key_of
 from homing.settings.one_machine import Settings
-from homing.settings.values import zone_settings
+from homing.settings.zones import zone_settings
 from homing.stores.sqlite import SqliteStore
 from homing.wiring.one_machine import SlowAccounts, open_desk
 from homing.wiring.system import SystemClock

@@ -127,3 +127,18 @@ def test_a_ca_bundle_that_is_not_there_is_no_answer_rather_than_a_crash(tmp_path
     transport = HttpTransport(Endpoint("https://127.0.0.1:1", "eu-central-1", str(tmp_path / "none.pem")))
     with pytest.raises(NoAnswer, match="not connected"):
         get(transport)
+
+
+@pytest.mark.parametrize("length", [100, 8192])
+def test_what_comes_behind_a_reply_is_never_the_next_one(authority: trustme.CA, tmp_path: Path, length: int) -> None:
+    """In one record of TLS: it is off the socket at once, and in the reader's buffer, or in that of TLS behind it."""
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: "
+    first = head + b"p" * (length - len(head) - 9) + b"\r\n\r\nfirst"
+    with RawServer(tls=server_context(authority)) as server:
+        server.parts += [server.serve(first + answer(b"evil"), b""), server.serve(answer(b"next"))]
+        transport = server.transport(str(bundle))
+        assert [get(transport).body, get(transport).body] == [b"first", b"next"]
+        assert server.connections == 2
+        transport.close()

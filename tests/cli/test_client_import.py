@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,8 @@ from tests.formats.reading import SAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from homing.settings.toml_file import TomlFile
 
 CONF = """\
 daemon=10m
@@ -152,6 +157,18 @@ def test_no_host_at_all_ends_with_1_and_says_why(folder: Path, capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out)["problems"] == ["ddclient.conf: no host that Homing can keep right"]
 
 
+def test_the_file_that_debian_puts_there_has_no_hosts_in_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ("protocol=dyndns2", "use=if, if=eth0", "server=members.dyndns.org", "login=", "password=''")
+    (folder / "ddclient.conf").write_text("# debconf\n" + " \\\n".join(lines) + " \\\n\n")
+    run("ddclient.conf", exit_code=1)
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: ddclient.conf:5: login: no value stands right behind the =; left out, as ddclient does",
+        "warning: ddclient.conf:6: password: no value stands right behind the =; left out, as ddclient does",
+        "homing: ddclient.conf: no hosts in it",
+        "homing: nothing was imported",
+    ]
+
+
 def test_malformed_lines_end_with_1_and_all_of_them_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "ddclient.conf").write_text("use=web\nprotocol = dyndns2\nlogin='x\n")
     run("ddclient.conf", exit_code=1)
@@ -205,13 +222,41 @@ def test_tables_go_into_the_store_as_before(folder: Path, capsys: pytest.Capture
 def test_a_file_that_homing_could_not_load_is_never_written(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*, file: Path, environment: object) -> None:
-        raise InvalidSettings([f"{file}:3: secret: made up by this test"])
+    def refuse(*, toml: TomlFile, environment: object) -> None:
+        raise InvalidSettings([f"{toml.path}:3: secret: made up by this test"])
 
     monkeypatch.setattr("homing.settings.client_loading.load_client", refuse)
     run("ddclient.conf", "--output", "homing.toml", exit_code=1)
     assert "homing: homing.toml:3: secret: made up by this test" in capsys.readouterr().err
     assert [path.name for path in folder.iterdir()] == ["ddclient.conf"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",), ("--output", "homing.toml", "--dry-run")])
+def test_without_a_file_to_write_no_secret_touches_a_disk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a temporary file")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    run("ddclient.conf", *arguments)
+    assert [path.name for path in folder.iterdir()] == ["ddclient.conf"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_file_is_written_leaves_no_draft_behind(folder: Path, number: int) -> None:
+    program = (
+        "import os, sys, homing.cli.client_import as it\n"
+        "sync = os.fsync\n"
+        f"os.fsync = lambda one: (os.kill(os.getpid(), {int(number)}), sync(one))\n"
+        "from homing.cli import main\n"
+        "main(['import', 'ddclient.conf', '--output', 'homing.toml'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert sorted(path.name for path in folder.iterdir()) == ["ddclient.conf", "homing.toml"]
+    assert made((folder / "homing.toml").read_text()) == EXPECTED
 
 
 def test_a_folder_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

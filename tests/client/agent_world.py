@@ -14,9 +14,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from homing.client.agent import step
+from homing.client.agent_answers import SILENT_CAP
 from homing.client.agent_memory import recall
 from homing.client.agent_turn import Turn, pending
 from homing.client.agent_values import (
+    Abandon,
     Answered,
     AskDns,
     Due,
@@ -43,7 +45,8 @@ from homing.core.values import replace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from homing.client.agent_values import Action, Event, State, Verdict
+    from homing.client.agent_known import State
+    from homing.client.agent_values import Action, Event, Verdict
     from homing.core.addresses import Address
 
 REAL_TIME = 1_800_000_000.0
@@ -81,19 +84,30 @@ class World:
         self.dns: dict[tuple[str, str], Address] = {}
         self.lag = 0.5
         self.fault: str | None = None
-        """What the server does: down, deaf (a request is lost), mute (an answer is), busy, portal, refuses, final."""
+        """What the server does: down, deaf (a request is lost), mute (an answer is), slow (a request takes its time,
+        and may arrive after the next), busy, portal, refuses, final."""
         self.foreign: set[str] = set()
         """Names that are somebody else's: a request with one of them is refused as a whole."""
+        self.has_tables = False
+        """The kernel's tables tell the addresses, though in other places a server would have to be asked."""
+        self.is_protected = False
+        """A request that is older than another of the same name is refused, as a signed one is."""
+        self.newest: dict[str, tuple[int, int]] = {}
+        self.abandoned = 0
         self.takes_lists = True
         self.tells_apart = False
         """The server sets what it can of a list, and says so name by name."""
         self.retry_after: float | None = None
         """What a busy server asks for; None is something else each time."""
         self.is_dns_down = False
+        self.dns_silent_at = -HOUR
+        """When DNS last did not answer: the agent need not ask it before what it sends for a while."""
         # what was seen
         self.requests: list[tuple[float, tuple[str, ...], tuple[Address, ...]]] = []
         self.sends: list[tuple[float, str, tuple[Address, ...]]] = []
         """The same, for each name."""
+        self.questions: list[tuple[float, str]] = []
+        """What DNS was asked."""
         self.told: list[str] = []
         self.pings: list[tuple[float, bool]] = []
         self.logs: list[str] = []
@@ -168,13 +182,19 @@ class World:
             case Look(number):
                 found = self.addresses if self.has_network else ()
                 problems = () if found else ("no network",)
-                self.reply(0.001 if self.plan.looks_are_free else 0.1, Looked(number, found, problems))
-            case AskDns(number, name, kinds):
+                is_free = self.plan.looks_are_free or self.has_tables
+                self.reply(0.001 if is_free else 0.1, Looked(number, found, problems, is_free))
+            case AskDns(number, name, kinds, seconds):
                 shown = None if self.is_dns_down or not self.has_network else self.shown
                 answers = {kind: None if shown is None else shown(name, kind) for kind in kinds}
-                self.reply(3.0 if shown is None else 0.02, Shown(number, answers))
+                self.reply(seconds if shown is None else 0.02, Shown(number, answers))
+                self.questions.append((self.time, name))
+                if shown is None:
+                    self.dns_silent_at = self.time + seconds
             case Send(number, names, addresses):
                 self.receive(number, names, addresses)
+            case Abandon():
+                self.abandoned += 1
             case Save(memory):
                 if self.is_disk_full:
                     self.reply(0.0, Saved("no space left"))
@@ -223,6 +243,8 @@ class World:
         elif fault == "mute":
             for name in names:
                 self.hold(name, addresses)
+        elif fault == "slow":
+            self.arrive_late(number, names, addresses)
         elif fault == "busy":
             wait = self.retry_after or self.random.choice((None, 5.0, 120.0, 1800.0))
             self.no_send_before = max(self.no_send_before, self.time + delay + (wait or 30.0))
@@ -234,6 +256,26 @@ class World:
         elif fault == "final":
             self.final |= dict.fromkeys(names, True)
             self.reply(delay, Answered(number, "refused", "badauth", None, is_final=True, is_shared=True))
+
+    def arrive_late(self, number: int, names: tuple[str, ...], addresses: tuple[Address, ...]) -> None:
+        """Have a request arrive when it will, after a later one even; the agent may be told, if it still listens."""
+        delay = self.random.uniform(0.01, self.random.choice((1.0, 10.0, 100.0)))
+        age = (self.boot, number)
+
+        def arrive() -> None:
+            for name in names:
+                if self.is_protected and self.newest.get(name, age) > age:
+                    continue
+                self.newest[name] = age
+                for one in addresses:
+                    if self.acknowledged.get((name, record_type_of(one))) != one:
+                        self.acknowledged.pop((name, record_type_of(one)), None)
+                    self.unclear[name, one] = self.time
+                self.hold(name, addresses)
+            if self.random.random() < 0.5:
+                self.reply(0.01, Answered(number, "updated"))
+
+        self.later(delay, arrive)
 
     def serve(self, number: int, names: tuple[str, ...], addresses: tuple[Address, ...], delay: float) -> None:
         """Do what a server does that is well: set what may be set, or nothing where one name may not."""
@@ -254,6 +296,7 @@ class World:
             is_same = all(self.held.get((name, record_type_of(one))) == one for one in addresses)
             told[name] = ("unchanged" if is_same else "updated", "")
             self.hold(name, addresses)
+            self.newest[name] = (self.boot, number)
             self.acknowledged |= {(name, record_type_of(one)): one for one in addresses}
             self.forget_if_rebooted(name, addresses, delay)
         worst: Verdict = "refused" if len(good) < len(names) else "updated"
@@ -300,7 +343,8 @@ class World:
         known = [self.acknowledged.get((name, record_type_of(address))) == address for address in addresses]
         if all(known) and all(self.held.get((name, record_type_of(a))) == a for a in addresses):
             self.wrongs.append(f"{shown}: sent what was acknowledged")
-        if not self.is_dns_down and self.has_network and all(self.is_plain(name, one) for one in addresses):
+        may_ask = not self.is_dns_down and self.has_network and self.time > self.dns_silent_at + 1.1 * SILENT_CAP
+        if may_ask and all(self.is_plain(name, one) for one in addresses):
             self.wrongs.append(f"{shown}: sent what DNS shows")
 
     def check_company(self, names: tuple[str, ...], addresses: tuple[Address, ...]) -> None:
@@ -369,7 +413,8 @@ class World:
         self.foreign = set()
         self.set_clock(0.0)
         self.set_network(has_network=True)
-        if any(self.final.values()):
+        is_stopped = self.state is not None and any(one.stopped for one in self.state.names)  # as the owner was told
+        if any(self.final.values()) or is_stopped:
             self.reload()
 
     def meddle(self) -> None:
@@ -384,7 +429,7 @@ def make_trouble(world: World, until: float) -> None:
     """Fill the time until then with faults, and end them all."""
     chance = world.random
     for _ in range(int(chance.random() * 12)):
-        fault = chance.choice(("down", "deaf", "mute", "busy", "portal", "refuses", "final"))
+        fault = chance.choice(("down", "deaf", "mute", "slow", "slow", "busy", "portal", "refuses", "final"))
         _spell(world, until, lambda value: setattr(world, "fault", value), fault, None)
     if len(world.plan.names) > 1:
         stranger = chance.choice(world.plan.names)
@@ -402,6 +447,8 @@ def make_trouble(world: World, until: float) -> None:
         _at(world, chance.uniform(0, until), world.change_address, addresses)
     if chance.random() < 0.3:
         _take_turns(world, until)
+    for _ in range(chance.randrange(6)):
+        _change_while_sending(world, chance.uniform(0, until))
     for what in (world.reboot, world.force, world.reload, world.meddle):
         for _ in range(chance.choice((0, 0, 1, 3))):
             world.at(chance.uniform(0, until), what)
@@ -420,6 +467,16 @@ def _spell(world: World, until: float, set_: Callable[[Any], None], value: Any, 
     start = world.random.uniform(0, until)
     _at(world, start, set_, value)
     _at(world, min(start + world.random.expovariate(1 / 600), until), set_, normal)
+
+
+def _change_while_sending(world: World, when: float) -> None:
+    """Have the address change again and again while requests take their time."""
+    chance = world.random
+    _at(world, when, lambda value: setattr(world, "fault", value), chance.choice(("slow", "slow", "mute", "deaf")))
+    for _ in range(chance.randrange(2, 5)):
+        _at(world, when, world.change_address, (chance.choice(POOL_4), chance.choice(POOL_6)))
+        when += chance.uniform(0.15, chance.choice((1.0, 10.0)))
+    _at(world, when, lambda value: setattr(world, "fault", value), None)
 
 
 def _take_turns(world: World, until: float) -> None:

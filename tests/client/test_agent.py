@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.client.agent_memory import recall, remember
-from homing.client.agent_values import Plan
+from homing.client.agent_values import Due, Plan, Woke
 from homing.core.values import replace
 from tests.client.agent_world import HOUR, POOL_4, POOL_6, STRANGERS, World
 
@@ -199,6 +199,30 @@ def test_after_a_final_refusal_nothing_is_sent_until_the_owner_acts() -> None:
     assert world.told[-1] == "recovery"
 
 
+def test_a_first_refusal_is_one_line_of_the_log() -> None:
+    world = start(DYN, fault="final")
+    world.run_until(HOUR)
+    lines = [line.split(" ", 1)[1] for line in world.logs if "refused" in line]
+    assert lines == [f"{NAME}: refused: badauth; not before you have acted"]
+
+
+def test_a_send_that_waits_for_its_limit_says_so_once() -> None:
+    world = settled()
+    for _ in range(7):
+        world.time += 0.01
+        world.force()
+        world.run_until(world.time + 1)
+    waits = [line for line in world.logs if "waiting" in line]
+    count = len(world.sends)
+    world.event(Due())
+    world.run_until(world.time + 10)
+    assert len(world.sends) == count < 8
+    assert len([line for line in world.logs if "waiting" in line]) == len(waits) > 0
+    assert waits[-1].endswith(" s: the limit of sends to this server")
+    world.run_until(world.time + 60)
+    assert len(world.sends) == count + 1
+
+
 def test_other_protocols_try_a_refused_name_again_each_hour() -> None:
     world = start(replace(PLAN, final_wait=HOUR), fault="final")
     world.run_until(0.9 * HOUR)
@@ -256,6 +280,49 @@ def test_dns_that_does_not_answer_decides_nothing() -> None:
     world = start(is_dns_down=True)
     world.run_until(24 * HOUR)
     assert len(world.sends) == 1
+
+
+def test_a_resolver_that_is_silent_at_a_start_is_waited_for_once_and_briefly() -> None:
+    world = start(replace(PLAN, names=("a.home.example", "b.home.example")), is_dns_down=True)
+    world.run_until(2.5)
+    assert {name for _, name, _ in world.sends} == {"a.home.example", "b.home.example"}
+
+
+def test_a_change_does_not_wait_for_a_resolver_that_is_silent() -> None:
+    """Neither for a check that is out, nor, where an answer was lost, for a question that it would not answer."""
+    world = start(is_dns_down=True)
+    for at, address in ((4.0, POOL_4[1]), (60.0, POOL_4[2]), (60.9, POOL_4[3])):
+        world.at(at, lambda address=address: world.change_address((address, POOL_6[0])))  # type: ignore[misc]
+    world.at(59, lambda: setattr(world, "fault", "down"))
+    world.at(60.5, lambda: setattr(world, "fault", None))
+    world.run_until(70)
+    changed = [time for time, _, _ in world.sends if time > 3]
+    assert [round(time) for time in changed] == [4, 60, 61]
+    assert all(time % 1 < 0.5 or time > 60.9 for time in changed)
+
+
+def test_a_change_does_not_wait_for_a_question_about_what_was_before() -> None:
+    world = settled()
+    world.run_until(HOUR)
+    world.is_dns_down = True
+    world.event(Woke())
+    world.run_until(HOUR + 0.5)  # DNS is being asked
+    assert world.questions[-1][0] >= HOUR
+    world.change_address((POOL_4[1], POOL_6[0]))
+    world.run_until(HOUR + 1.5)
+    assert sent(world)[1:] == [(POOL_4[1],)]
+
+
+def test_a_resolver_that_is_silent_is_asked_ever_more_rarely_until_it_answers() -> None:
+    """However many names are to be looked at."""
+    names = tuple(f"n{number}.home.example" for number in range(8))
+    world = start(replace(PLAN, names=names, most_names=8), is_dns_down=True)
+    world.run_until(2 * HOUR)
+    assert 20 <= len(world.questions) <= 40
+    world.is_dns_down = False
+    world.run_until(2 * HOUR + 400)
+    assert world.state is not None
+    assert all(one.is_shown for one in world.state.names)
 
 
 def test_without_checks_dns_is_never_asked() -> None:

@@ -29,7 +29,9 @@ def plan_of(seed: int) -> Plan:
 
 def run(seed: int) -> World:
     plan = plan_of(seed)
-    world = World(seed, plan, knows_changes=plan.looks_are_free)
+    has_tables = seed % 6 == 0
+    world = World(seed, plan, knows_changes=plan.looks_are_free or has_tables)
+    world.has_tables, world.is_protected = has_tables, seed % 5 == 1
     world.start()
     make_trouble(world, TROUBLE)
     world.run_until(TROUBLE + 12 * HOUR)
@@ -39,8 +41,10 @@ def run(seed: int) -> World:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_agent_converges_within_its_limits_and_sends_nothing_needless(part: int) -> None:
+    abandoned = 0
     for seed in range(part, SEEDS, PARTS):
         world = run(seed)
+        abandoned += world.abandoned
         for name in world.plan.names:
             for address in world.addresses:
                 held = world.held.get((name, record_type_of(address)))
@@ -52,3 +56,4 @@ def test_the_agent_converges_within_its_limits_and_sends_nothing_needless(part: 
         assert not world.state.is_failing, f"seed {seed}: {world.logs[-10:]}"
         assert world.told.count("failure") - world.told.count("recovery") <= world.boot
         assert world.pings[-1][1], f"seed {seed}: no ping says that all is well"
+    assert abandoned > SEEDS // PARTS, "hardly a question was given up"

@@ -89,6 +89,17 @@ def test_the_interface_of_the_default_route_wins() -> None:
     assert chosen(at(OTHER, index=3), at(HOME), routes=failover) == OTHER
 
 
+def test_a_link_that_leads_nowhere_is_not_taken_instead_while_the_one_that_does_has_none() -> None:
+    """An address of a container's bridge, while a renumbered link has a deprecated one only."""
+    old, bridge = at(HOME, flags=DEPRECATED, preferred=0), at(OTHER, index=3)
+    assert chosen(old, bridge) is None
+    assert chosen(bridge, wish=Wish("wwan0")) == OTHER
+    assert chosen(bridge, routes=()) == OTHER, "without a default route, as of ifconfig, any will do"
+    assert chosen(bridge, routes=ROUTES[1:]) == OTHER, "that of the other family says nothing"
+    found = choose(Snapshot(LINKS, (old, bridge), ROUTES), 6, Wish())
+    assert f"{OTHER} is on wwan0, which no default route goes through" in found.reason
+
+
 def test_the_longest_lifetime_wins() -> None:
     assert chosen(at(HOME, preferred=600), at(OTHER, preferred=6000)) == OTHER
     assert chosen(at(HOME, preferred=6000), at(OTHER, preferred=None)) == OTHER

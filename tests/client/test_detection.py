@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.client import detection
+from homing.client import detection, sources
 from homing.client.detection import cheap_mark, is_free, look, mark
-from homing.client.netlink_values import TEMPORARY, InterfaceAddress, Link, Route, Snapshot
+from homing.client.netlink_values import TEMPORARY, TENTATIVE, InterfaceAddress, Link, Route, Snapshot
 from homing.client.remote import Line
 from homing.client.sources import Absent
 from homing.settings.client import ClientSettings, parse_source
@@ -93,6 +93,27 @@ def test_looking_is_free_where_only_the_kernel_is_asked() -> None:
     assert is_free(account(ipv4="interface:eth0", ipv6="interface"))
     assert is_free(account(ipv4="none", ipv6="interface"))
     assert not is_free(account())
+
+
+def test_a_look_is_free_this_time_where_the_tables_tell_all() -> None:
+    assert is_free(account(), snapshot(GLOBAL_4, GLOBAL_6))
+    assert not is_free(account(), snapshot("192.168.1.7", GLOBAL_6))
+    assert not is_free(account(protocol="awslabs"), snapshot(GLOBAL_4, GLOBAL_6))
+    assert not is_free(account(ipv4="reflector"), snapshot(GLOBAL_4, GLOBAL_6))
+
+
+def test_a_temporary_address_that_the_server_sees_is_none_while_the_stable_one_is_not_usable_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The name keeps what it has, for a moment; whoever names the server as the source gets what it sees."""
+    stable, temporary = snapshot(GLOBAL_6, flags=TENTATIVE), snapshot("2a00:1450:1::abcd", flags=TEMPORARY)
+    seen = Snapshot(stable.links, (*stable.addresses, *temporary.addresses), stable.routes)
+    monkeypatch.setattr(sources, "_tables", lambda: seen)
+    monkeypatch.setattr(sources, "_reflected", lambda *_: temporary.addresses[0].address)
+    sight = look(account(ipv4="none"), seen, (), Line())
+    assert sight.addresses == ()
+    assert "2a00:1450:1::abcd is a temporary address of this machine" in sight.problems[0]
+    assert look(account(ipv4="none", ipv6="reflector"), seen, (), Line()).addresses == (temporary.addresses[0].address,)
 
 
 def marked(seen: Snapshot, *current: str) -> object:

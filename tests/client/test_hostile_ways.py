@@ -80,12 +80,11 @@ def test_whoever_answers_oddly_gets_no_more_time_than_there_is(
         assert time.monotonic() - begun < 1.5
 
 
-def test_questions_leave_from_the_address_and_the_interface_that_are_named() -> None:
+def test_questions_leave_by_the_interface_that_is_named() -> None:
     """With two lines to the Internet, a STUN server asked over the other one tells the other one's address."""
     with Datagrams(lambda data, _: [stun_answer(data, "203.0.113.7")]) as server:
-        line = Line(timeout=2, source="127.0.0.5", interface="lo")
+        line = Line(timeout=2, interface="lo")
         assert stun.find_address(server.host, server.port, 4, line) == V4
-        assert server.senders[0][0] == "127.0.0.5"
         for ask in (stun_of, portmap.find_address, igd.find_address):
             with pytest.raises(ServerUnreachable, match="No such device"):
                 ask(server.host, server.port, replace(line, interface="no-such0"))

@@ -55,6 +55,16 @@ def test_who_is_not_seen_is_written_of_once_until_the_reason_is_another() -> Non
     assert other == [Log("info", "cam.home.example A: left as it is: locked")]
 
 
+def test_leases_that_cannot_be_read_are_warned_of_once_until_they_can() -> None:
+    lost = [Round(Result((GOOD,), notes=("x.leases: cannot be read",)))] * 2
+    state, first = take_in(LanState(), lost, 0.0, NOW)
+    state, again = take_in(state, lost, 0.0, NOW)
+    state, _ = take_in(state, rounds(GOOD), 0.0, NOW)
+    _, anew = take_in(state, lost, 0.0, NOW)
+    assert first == anew == [Log("warning", "x.leases: cannot be read")]
+    assert again == []
+
+
 def test_this_machines_own_name_is_not_spoken_of() -> None:
     assert hear(LanState(), Row(CAM, "A", None, "skipped", "own"), own=(CAM,))[1] == []
 
@@ -63,7 +73,6 @@ def test_a_refusal_is_told_at_once_and_once_and_its_end_too() -> None:
     state, actions = hear(LanState(), REFUSED)
     reason = "cam.home.example A: refused: locked"
     assert actions == [
-        Log("warning", f"{reason} (1 times now)"),
         Log("error", reason),
         RunHook("failure", {"name": "cam.home.example", "reason": reason}),
         Ping(is_well=False),
@@ -86,7 +95,7 @@ def test_a_server_that_is_away_is_told_when_it_stays_away_and_written_of_ever_mo
         lines += any(isinstance(one, Log) and one.level == "warning" for one in actions)
         told += [number for one in actions if isinstance(one, RunHook)]
     assert told == [TOLD_AFTER]
-    assert lines == 8  # 1, 2, 3, 4, 8, 16, 32, 64
+    assert lines == 7  # 1, 2, 4, 8, 16, 32, 64; the third is an error
 
 
 def test_forty_names_with_one_fault_are_one_line() -> None:

@@ -91,3 +91,25 @@ def test_the_next_round_is_never_before_it_may_be_nor_never(events: list[tuple[s
         else:
             pace = made(pace, now, {"good": GOOD, "bad": BAD, "refused": REFUSED}[kind], 300, 0.5, is_waiting=True)
         assert pace.not_before <= pace.next_at <= now + 86_400
+
+
+def waits_of(*rows: Row) -> list[float]:
+    pace, waits = first_pace(0.0), []
+    for _ in range(12):
+        now = pace.next_at
+        pace = made(pace, now, rows, 300, 1.0)
+        waits.append(pace.next_at - now)
+    return waits
+
+
+def test_what_was_right_already_says_nothing_of_the_server() -> None:
+    right = Row("c.b.", "A", "192.0.2.1", "unchanged")
+    assert waits_of(right, *BAD) == waits_of(*BAD)
+    assert waits_of(right)[0] == waits_of(Row("c.b.", "A", "192.0.2.1", "updated"), *BAD)[0] == 330.0
+
+
+def test_a_refusal_is_asked_about_less_and_less_and_the_others_are_looked_after_each_hour() -> None:
+    alone, among = waits_of(*REFUSED), waits_of(Row("c.b.", "A", "192.0.2.1", "unchanged"), *REFUSED)
+    assert alone == sorted(alone)
+    assert alone[-1] == 86_400
+    assert among == [min(wait, 3600) for wait in alone]

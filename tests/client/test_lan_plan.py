@@ -69,6 +69,8 @@ def test_an_address_that_is_not_global_is_set_only_where_the_host_allows_it() ->
     closed = member(allow_internal=False)
     assert "192.168.1.7 is not global (Private-Use)" in why(closed, scene(sight("192.168.1.7")))
     assert decide(member(allow_internal=None), scene(sight("192.168.1.7"))) == "192.168.1.7"
+    assert why(closed, scene()) == "192.168.1.0/24 is not global: homing host set NAME --allow-internal would allow it"
+    assert why(closed, scene(links=(replace(LINK, networks=()),))) == "this link has no IPv4 network"
     overlay = replace(AIM, public_networks=(IPv4Network("192.168.0.0/16"),))
     assert decide(closed, scene(sight("192.168.1.7")), overlay) == "192.168.1.7"
     assert decide(member("AAAA", allow_internal=False), scene(sight("2600:1:2:3::7"))) == "2600:1:2:3::7"
@@ -153,6 +155,29 @@ def test_an_interface_identifier_moves_a_machine_that_is_away() -> None:
     assert why(away, scene(links=(link_of(),))) == "this link has no IPv6 prefix in use"
     other = replace(AIM, prefix=IPv6Network("2600:abcd::/56"))
     assert decide(away, scene(links=()), other) == "2600:abcd::1234"
+
+
+SITE, SUBNET, PART = "2600:1:2::/56", "2600:1:2:3::/64", "2600:1:2:3::7:0/112"
+
+
+def test_an_interface_identifier_is_put_into_no_network_that_it_does_not_fit() -> None:
+    away = member("AAAA", mac=None, identifier=0x0211_22FF_FE33_4455)
+    for order in ((PART, SUBNET), (SUBNET, PART)):
+        link = link_of(*((text, 9000 - place, False) for place, text in enumerate(order)))
+        assert decide(away, scene(links=(link,))) == f"2600:1:2:3:{EUI64}"
+        assert decide(replace(away, identifier=5), scene(links=(link,))) == "2600:1:2:3::5"
+    only = scene(links=(link_of((PART, 9000, False)),))
+    assert why(away, only) == f"its interface identifier does not fit into {PART}"
+    assert decide(replace(away, identifier=5), only) == "2600:1:2:3::7:5"
+    assert "does not fit" in why(away, scene(), replace(AIM, prefix=IPv6Network(PART)))
+
+
+def test_a_sites_prefix_on_the_link_is_no_subnet_of_it() -> None:
+    away = member("AAAA", mac=None, identifier=0x1234)
+    link = link_of((SITE, 9000, False), (SUBNET, 600, False))
+    assert decide(away, scene(links=(link,))) == "2600:1:2:3::1234"
+    where = hints(member("AAAA"), MAC, scene(links=(link,)), AIM)
+    assert [str(address) for _, address in where] == [f"2600:1:2:3:{EUI64}"]
 
 
 def test_another_prefix_needs_the_identifier_to_be_seen() -> None:

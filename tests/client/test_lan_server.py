@@ -16,9 +16,11 @@ from homing.client.lan_values import Member, Move
 from homing.client.remote import Line
 from homing.client.replies import unanswered
 from homing.core.addresses import parse_address
+from homing.core.credentials import legacy_hash
 from homing.core.values import replace
 from homing.protocols.asking import Heard, Kind, Reply
 from homing.settings.client import ClientSettings
+from tests.client.servers import Scripted, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +107,18 @@ def test_awslabs_is_told_of_a_neighbour_as_network_discovery_tells_it(serve: Cal
     assert server.asked[2].query.endswith("&internalIp=2001:db8::50")
     assert [(row.record_type, row.outcome) for row in rows] == [("A", "updated"), ("AAAA", "unchanged")]
     assert retry_after is None
+
+
+def test_awslabs_is_told_names_as_it_lists_them_and_our_own_as_it_is_written(serve: Callable[..., Server]) -> None:
+    entry = {"hostname": "Cam.Home.Example.", "record_type": "A", "mac_address": "00:11:22:33:44:55"}
+    server = serve(GET, json.dumps({"return_message": [entry], "return_status": "success"}))
+    (found,) = list_members(replace(AWSLABS, names=("Me.Home.Example",)), Line())
+    assert (found.hostname, "hostname=Me.Home.Example.&" in server.asked[1].query) == ("cam.home.example.", True)
+    server = serve(GET, json.dumps({"return_message": "set", "return_status": "success"}))
+    rows, _ = set_members(AWSLABS, [Move(found, parse_address("192.0.2.50"), "seen")], Line())
+    digest = legacy_hash("203.0.113.7", "Cam.Home.Example.", "SHARED_SECRET_1")
+    assert f"hostname=Cam.Home.Example.&hash={digest}" in server.asked[1].query
+    assert [(row.hostname, row.outcome) for row in rows] == [("cam.home.example.", "updated")]
 
 
 def test_what_awslabs_refuses_for_one_does_not_stop_the_next(serve: Callable[..., Server]) -> None:
@@ -201,9 +215,10 @@ def test_one_that_is_refused_is_left_out_and_the_others_are_set(serve: Callable[
         outcomes(("c.b.", "A", "updated", "192.0.2.2")),
     )
     rows, _ = set_members(SIGNED, [move("a.b.", "192.0.2.1"), move("c.b.", "192.0.2.2")], Line())
-    assert [(row.hostname, row.outcome, row.text) for row in rows] == [
+    assert [(row.hostname, row.outcome, row.text.partition(":")[0]) for row in rows] == [
         ("a.b.", "refused", "locked"), ("c.b.", "updated", "seen"),
     ]  # fmt: skip
+    assert "`homing host unlock a.b`" in rows[0].text
     assert [one["hostname"] for one in json.loads(server.asked[1].body)["updates"]] == ["c.b."]
 
 
@@ -212,6 +227,17 @@ def test_a_refusal_that_names_nobody_is_everybodys(serve: Callable[..., Server])
     rows, _ = set_members(SIGNED, [move("a.b.", "192.0.2.1"), move("c.b.", "192.0.2.2")], Line())
     assert [row.outcome for row in rows] == ["refused", "refused"]
     assert len(server.asked) == 1
+
+
+def test_a_part_that_was_set_is_told_even_if_no_answer_comes_to_the_next() -> None:
+    moves = [move(f"h{number}.dyn.example.com.", "192.0.2.1") for number in range(100)]
+    done = [{"hostname": one.member.hostname, "record_type": "A", "outcome": "updated", "address": "192.0.2.1"}
+            for one in moves[:90]]  # fmt: skip
+    with Scripted(answer(json.dumps({"outcomes": done})), b"") as server:  # then it hangs up
+        rows, _ = set_members(replace(SIGNED, server=server.url), moves, Line())
+    told = {row.hostname: row.outcome for row in rows}
+    assert [told[one.member.hostname] for one in moves] == ["updated"] * 90 + ["try later"] * 10
+    assert len(server.requests) == 2
 
 
 def test_more_than_ninety_addresses_are_split(serve: Callable[..., Server]) -> None:

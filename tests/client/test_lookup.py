@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.client.lookup import ask_dns, find_resolvers, make_query, parse_answer, shows
+from homing.client.lookup import answers_question, ask_dns, find_resolvers, make_query, parse_answer, shows
 from tests.client.servers import Datagrams
 
 if TYPE_CHECKING:
@@ -85,11 +85,21 @@ def test_a_server_is_asked_and_what_is_not_its_answer_is_not_listened_to() -> No
         if number == 1:
             return []
         good = answer(data, "cam.home.example. A 203.0.113.7")
-        return [b"", b"x", bytes([good[0] ^ 1]) + good[1:], good]
+        other = bytes([*data[:12], *data[12:].replace(b"cam", b"dam")])
+        strange = answer(other, "dam.home.example. A 203.0.113.9")
+        return [b"", b"x", bytes([good[0] ^ 1]) + good[1:], data, strange, good]
 
     with Datagrams(reply) as server:
         assert ask_dns("cam.home.example", "A", (server.host, server.port), 2.0) == frozenset([V4])
         assert len(server.heard) == 2, "a datagram that is lost is sent again"
+
+
+def test_trouble_is_an_answer_that_is_not_waited_beyond() -> None:
+    failed = answer(QUERY, rcode=dns.rcode.SERVFAIL)
+    assert answers_question(QUERY, failed)
+    assert answers_question(QUERY, QUERY[:2] + b"\x80\x01" + bytes(8)), "a format error, without the question"
+    assert not answers_question(QUERY, QUERY[:2] + b"\x80\x03" + bytes(8)), "NXDOMAIN of nobody knows what"
+    assert not answers_question(QUERY, failed[:11])
 
 
 def test_nobody_is_asked_for_ever_and_silence_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

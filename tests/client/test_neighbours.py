@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.client.neighbour_texts import parse_arp, parse_default_interface, parse_ifconfig, parse_ndp
+from homing.client.neighbour_texts import parse_arp, parse_default_route, parse_ifconfig, parse_ndp
 from homing.client.neighbours import OwnPrefix, Sight, make_reading
 from homing.client.netlink_values import (
     DEPRECATED,
@@ -143,6 +144,28 @@ def test_an_address_from_dhcpv6_finds_its_prefix_among_the_routes() -> None:
     assert link.holds(parse_address("2600:1::7"))
 
 
+def test_a_prefix_of_a_route_lives_as_long_as_our_own_addresses_in_it() -> None:
+    """DHCPv6 gives a /128; the prefix that a router has taken back goes on in the routes for hours."""
+    routes = tuple(Route(IPv6Network(text), 2) for text in ("2600:1::/64", "2600:2::/64", "2600:3::/64"))
+    here = (
+        own("2600:1::2", 128, DEPRECATED, preferred=0), own("2600:2::2", 128, preferred=600),
+        own("2600:2::3", 128, preferred=1800), own("2600:2::4", 128, DEPRECATED, preferred=0),
+        own("2600:2::5", 128, TEMPORARY, preferred=9999),
+    )  # fmt: skip
+    assert make_reading(snapshot(*here, routes=routes), []).links[0].prefixes == (
+        OwnPrefix(IPv6Network("2600:3::/64")),
+        OwnPrefix(IPv6Network("2600:2::/64"), 1800),
+        OwnPrefix(IPv6Network("2600:1::/64"), 0, is_deprecated=True),
+    )
+
+
+def test_the_default_route_of_another_table_does_not_choose_the_link() -> None:
+    other = Route(ip_network("0.0.0.0/0"), 3, parse_address("10.9.9.1"), 0, 100)
+    main = Route(ip_network("0.0.0.0/0"), 2, parse_address("192.168.1.1"), 100)
+    found = make_reading(Snapshot(snapshot().links, HERE, (other, main)), [])
+    assert [link.name for link in found.links] == ["eth0"]
+
+
 def test_a_link_holds_its_neighbours_and_not_itself() -> None:
     link = make_reading(snapshot(*HERE), []).links[0]
     assert link.networks == (IPv4Network("192.168.1.0/24"),)
@@ -191,9 +214,15 @@ def test_ifconfig_tells_links_and_addresses() -> None:
     assert [str(one.address) for one in reading.sights] == ["192.168.1.7"]
 
 
-def test_the_default_route_names_its_interface() -> None:
-    assert parse_default_interface("   route to: default\n  interface: en0\n      flags: <UP>\n") == "en0"
-    assert parse_default_interface("route: writing to routing socket: not in table\n") is None
+def test_the_default_route_is_told_with_its_interface_and_its_gateway() -> None:
+    links = parse_ifconfig(IFCONFIG)
+    said = "   route to: default\ndestination: default\n    gateway: 192.168.1.1\n  interface: en0\n      flags: <UP>\n"
+    found = parse_default_route(said, links)
+    assert found.routes == (Route(ip_network("0.0.0.0/0"), 2, parse_address("192.168.1.1")),)
+    assert [link.name for link in make_reading(found, []).links] == ["en0"]
+    for text in ("", "route: writing to routing socket: not in table\n", said.replace("en0", "en9"),
+                 said.replace("192.168.1.1", "link#5")):  # fmt: skip
+        assert parse_default_route(text, links) == links
 
 
 @given(
@@ -207,4 +236,12 @@ def test_whatever_a_program_prints_it_is_values_or_nothing(junk: str, whole: str
     assert all(one.prefix_length <= one.address.max_prefixlen for one in found.addresses)
     if found.links:
         make_reading(found, [], [found.links[0].name])
-    parse_default_interface(text)
+    parse_default_route(text, found)
+
+
+def test_an_odd_line_of_arp_takes_no_time() -> None:
+    started = time.process_time()
+    for line in ("? (192.0.2.1) at " + "x" * 20_000, "? (192.0.2.1) at x" + " on" * 10_000, "x: " + "flags=a" * 5000):
+        assert parse_arp(line) == ()
+        assert parse_ifconfig(line).links == ()
+    assert time.process_time() - started < 3

@@ -52,10 +52,10 @@ def one_of(kind: int, body: bytes) -> object:
 def test_an_address_is_read_with_its_flags_and_lifetimes() -> None:
     body = address_body(
         0x80, attribute(1, HOME_6.packed), attribute(6, struct.pack("=IIII", 600, 3600, 1, 1)),
-        attribute(8, struct.pack("=I", 0x901)), attribute(11, b"\x02"),
+        attribute(8, struct.pack("=I", 0x901)),
     )  # fmt: skip
     found = one_of(NEW_ADDRESS, body)
-    assert found == InterfaceAddress(3, HOME_6, 64, 0x901, 0, 600, 3600, 2)
+    assert found == InterfaceAddress(3, HOME_6, 64, 0x901, 0, 600, 3600)
     assert isinstance(found, InterfaceAddress)
     assert found.is_temporary
     assert found.is_usable
@@ -91,7 +91,7 @@ def test_a_link_and_a_neighbour_are_read() -> None:
     body = struct.pack("=BxHiII", 0, 1, 4, 0x11043, 0) + attribute(3, b"eth0\0") + attribute(1, mac)
     assert one_of(NEW_LINK, body) == Link(4, "eth0", "02:00:00:00:00:01", 0x11043)
     body = struct.pack("=BxxxiHBB", 10, 4, 4, 0x80, 1) + attribute(1, HOME_6.packed) + attribute(2, mac)
-    assert one_of(NEW_NEIGHBOUR, body) == Neighbour(4, HOME_6, "02:00:00:00:00:01", "stale", is_router=True)
+    assert one_of(NEW_NEIGHBOUR, body) == Neighbour(4, HOME_6, "02:00:00:00:00:01", "stale")
 
 
 def test_a_route_with_two_ways_is_two_routes() -> None:
@@ -107,6 +107,13 @@ def test_a_route_with_two_ways_is_two_routes() -> None:
         Route(anywhere, 4, ip_address("192.0.2.2"), 100),
     )
     assert all(one.is_default for one in found)
+
+
+def test_only_the_default_route_of_the_main_table_is_the_default_route() -> None:
+    body = struct.pack("=BBBBBBBBI", 2, 0, 0, 0, 100, 3, 0, 1, 0) + attribute(4, struct.pack("=I", 3))
+    (found,) = parse_values(Message(NEW_ROUTE, 0, 1, body))
+    assert isinstance(found, Route)
+    assert (found.table, found.is_default) == (100, False)
 
 
 def test_an_attribute_of_the_wrong_size_counts_as_missing() -> None:

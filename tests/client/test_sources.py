@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 import time
 from ipaddress import IPv4Address, ip_address, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +24,6 @@ from tests.client.servers import Datagrams, Scripted, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 LINE = Line(timeout=3)
 V4, V6 = ip_address("203.0.113.7"), ip_address("2001:db8::7")
@@ -189,6 +190,30 @@ def test_a_command_that_hangs_ends_with_everything_that_it_started(tmp_path: Pat
     assert time.monotonic() - started < 2
     time.sleep(2.2)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("has_waitid", [True, False])
+def test_what_a_command_leaves_behind_ends_with_it_also_if_it_has_closed_its_output(
+    has_waitid: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_waitid:  # macOS
+        monkeypatch.delattr(os, "waitid", raising=False)
+    pid = tmp_path / "pid"
+    script = f"sleep 60 >/dev/null 2>&1 & echo $! >{pid}; echo 203.0.113.7"
+    assert find(f"command:sh -c '{script}'") == V4
+    deadline = time.monotonic() + 5
+    while is_running(int(pid.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_running(int(pid.read_text()))
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process is there, and no zombie that nobody has reaped yet."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 # --- an interface (netlink)

@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from homing.client.remote import Line, Untrusted, exchange
-from homing.client.trust import Trust, find_directory, trust
+from homing.client.trust import Trust, explain, find_directory, trust
 from homing.protocols.asking import Ask
 from tests.client.servers import Scripted, answer
 
@@ -133,3 +133,16 @@ def test_a_directory_counts_only_if_it_is_hashed_and_no_file_was_asked_for(
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
     assert find_directory() is None
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "is_about_time"),
+    [(18, "--ca-file FILE (ca_file)", False), (20, "--ca-file FILE (ca_file)", False),
+     (62, "has to name the server as its certificate does", False), (64, "has to name the server", False),
+     (9, "clock says that it is", True), (10, "clock says that it is", True), (79, "invalid CA certificate", False)],
+)  # fmt: skip
+def test_why_nobody_is_believed_says_what_to_look_at(code: int, words: str, is_about_time: bool) -> None:
+    error = ssl.SSLCertVerificationError()
+    error.verify_code, error.verify_message = code, "invalid CA certificate"
+    assert words in explain(error)
+    assert ("clock" in explain(error)) == is_about_time

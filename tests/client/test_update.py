@@ -138,6 +138,16 @@ def test_a_cache_saves_what_dns_shows_and_nothing_else(server: Scripted, dns: Dn
         assert again(501) == "updated", "a cache alone saves nothing"
 
 
+@pytest.mark.parametrize("name", ["myhome", "myhome.", "myhome.duckdns.org"])
+def test_dns_is_asked_for_a_name_of_duckdns_with_its_zone(dns: Dns, tmp_path: Path, name: str) -> None:
+    with Scripted(answer("OK\n203.0.113.7\n\nUPDATED")) as server:
+        settings = account(server, protocol="duckdns", names=(name,))
+        for _ in range(2):
+            result = update(settings, cache=Cache(tmp_path / "cache"))
+    assert [row.outcome for row in result.rows] == ["cached"]
+    assert dns.asked == [("myhome.duckdns.org", "A")]
+
+
 def test_another_address_is_sent_whatever_the_cache_holds(server: Scripted, dns: Dns, tmp_path: Path) -> None:
     file = tmp_path / "client.json"
     update(account(server), cache=Cache(file))

@@ -29,7 +29,7 @@ import dns.rdatatype
 from homing.core.hosts import Host
 from homing.core.names import Name
 from homing.settings.one_machine import Settings
-from homing.settings.values import zone_settings
+from homing.settings.zones import zone_settings
 from homing.stores.sqlite import SqliteStore
 from homing.wiring.one_machine import open_desk
 from homing.wiring.system import SystemClock

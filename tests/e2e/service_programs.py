@@ -1,20 +1,24 @@
 """Stand-ins for systemctl, launchctl, loginctl and crontab: they note what they were asked, and fail when told to.
 
-They do no more than remember which units are enabled and running, and what the crontab holds.
+They do no more than remember which units are enabled and running, and what the crontab holds. The user database gives
+whoever runs the tests a home of theirs.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.programs import HOMING, run
+from tests.e2e.programs import HOMING, need, run
 
 if TYPE_CHECKING:
     import subprocess
-    from pathlib import Path
+    from collections.abc import Iterator
 
 _HEAD = '#!/bin/sh\nS="$(dirname "$0")"\necho "$(basename "$0") $*" >>"$S/log"\n'
 _FAIL = 'if [ -f "$S/fail" ] && echo "$*" | grep -q -- "$(cat "$S/fail")"; then echo "no such luck" >&2; exit 5; fi\n'
@@ -26,6 +30,7 @@ case "$1" in
   restart) touch "$S/running-$last" ;;
   disable) rm -f "$S/enabled-$last" "$S/running-$last" ;;
   show)
+    meanwhile
     echo "Result=$(cat "$S/result" 2>/dev/null || echo success)"; echo ExecMainStatus=3; echo NRestarts=2
     [ -f "$S/enabled-$last" ] && echo UnitFileState=enabled
     [ -f "$S/running-$last" ] && echo ActiveState=active && echo "ActiveEnterTimestamp=Fri 2025-11-21 14:25:00 UTC"
@@ -35,17 +40,28 @@ esac
 """
 _LAUNCHCTL = """
 case "$1" in
-  print) [ -f "$S/loaded" ] || exit 113
+  print) [ -f "$S/loaded-${2##*/}" ] || exit 113
     printf '\\tstate = running\\n\\tpid = 7\\n\\tlast exit code = 0\\n' ;;
-  bootstrap) touch "$S/loaded" ;;
-  bootout) rm "$S/loaded" ;;
+  bootstrap) last="${3##*/}"; touch "$S/loaded-${last%.plist}" ;;
+  bootout) rm "$S/loaded-${2##*/}" ;;
 esac
 """
 _CRONTAB = """
 case "$1" in
-  -l) cat "$S/table" 2>/dev/null || { echo "no crontab for me" >&2; exit 1; } ;;
+  -l) cat "$S/table" 2>/dev/null || { echo "no crontab for me" >&2; exit 1; }
+    meanwhile ;;
   -) cat >"$S/table" ;;
 esac
+"""
+_MEANWHILE = 'if [ -f "$S/meanwhile" ]; then . "$S/meanwhile"; rm "$S/meanwhile"; fi\n'
+_USERS = """
+import os, pwd
+real = pwd.getpwuid
+def stand_in(number):
+    entry = list(real(number))
+    entry[5] = os.environ["STAND_IN_HOME"]
+    return pwd.struct_passwd(entry)
+pwd.getpwuid = stand_in
 """
 _PROGRAMS = {"systemctl": _SYSTEMCTL, "launchctl": _LAUNCHCTL, "crontab": _CRONTAB, "loginctl": ""}
 
@@ -58,8 +74,21 @@ class Machine:
     programs: Path
 
     def homing(self, *arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        return run([*HOMING, "service", *arguments], self.home, environment=self.environment | variables)
+
+    def answered(self, answer: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run it on a terminal, with an answer to its question."""
+        need("script")
+        command = " ".join(["exec", *HOMING, "service", *arguments])
+        words = ["script", "-qec", command, "/dev/null"]
+        return run(words, self.home, stdin=f"{answer}\n", environment=self.environment)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What has the stand-ins found."""
         path = f"{self.programs}:{os.environ['PATH']}"
-        return run([*HOMING, "service", *arguments], self.home, environment={"PATH": path} | variables)
+        modules = os.pathsep.join([str(self.programs), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return {"PATH": path, "PYTHONPATH": modules, "STAND_IN_HOME": str(self.home)}
 
     def ok(self, *arguments: str | Path) -> Any:
         """Run with --json; it must end well."""
@@ -86,9 +115,23 @@ class Machine:
         """Have every call fail that has these words in it; none, if empty."""
         (self.programs / "fail").write_text(words or "nothing at all")
 
+    def meanwhile(self, line: str) -> None:
+        """Have the shell run this once, behind the next look at what is installed."""
+        (self.programs / "meanwhile").write_text(line)
+
     @property
     def crontab(self) -> Path:
         return self.programs / "table"
+
+
+@contextmanager
+def trusted_folder(folder: Path) -> Iterator[Path]:
+    """Have a folder under which others cannot put anything, which root's jobs want: for root, none in /tmp."""
+    if os.geteuid() != 0:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="homing-test-", dir="/var/lib") as safe:
+        yield Path(safe)
 
 
 def make_machine(folder: Path) -> Machine:
@@ -97,8 +140,9 @@ def make_machine(folder: Path) -> Machine:
     programs.mkdir()
     for name, text in _PROGRAMS.items():
         program = programs / name
-        program.write_text(_HEAD + _FAIL + text)
+        program.write_text(_HEAD + _FAIL + f"meanwhile() {{ {_MEANWHILE}}}\n" + text)
         program.chmod(0o755)
+    (programs / "sitecustomize.py").write_text(_USERS)
     (home / "cam.secret").write_text("s3cret-of-cam")
     (home / "cam.secret").chmod(0o600)
     settings = '[client]\nserver = "https://127.0.0.1:9"\nnames = ["cam.home.example"]\nsecret_file = "cam.secret"\n'

@@ -15,7 +15,7 @@ from tests.e2e.programs import HOMING, Server, ok, run, update, wait_for
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.e2e.conftest import Inside
@@ -68,17 +68,24 @@ def failed(done: subprocess.CompletedProcess[str], exit_code: int, words: str) -
 
 
 @pytest.fixture(scope="module")
-def home(inside: Inside, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(inside: Inside, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The way out has no address of its own, as behind a router: what nobody has chosen is what the server sees."""
     folder = tmp_path_factory.mktemp("home")
     hosts = folder / "hosts"
     hosts.write_text(f"{SERVER_4} ddns.{ZONE}\n{SERVER_6} ddns.{ZONE}\n")
+
+    def ip(arguments: str) -> None:
+        done = run(["ip", "-n", inside.namespace.name, *arguments.split()], folder)
+        assert done.returncode == 0, done.stderr
+
     for arguments in (
         "link add up0 type veth peer name up1", "link set up0 up", "link set up1 up",
         f"addr add {INTERFACE_4}/24 dev up0", f"addr add {INTERFACE_6}/64 dev up0 nodad",
+        "route add default dev up1", "-6 route add default dev up1",
     ):  # fmt: skip
-        done = run(["ip", "-n", inside.namespace.name, *arguments.split()], folder)
-        assert done.returncode == 0, done.stderr
-    return Home(inside.server, folder, inside.namespace.prefix_with_files(hosts=hosts))
+        ip(arguments)
+    yield Home(inside.server, folder, inside.namespace.prefix_with_files(hosts=hosts))
+    ip("link delete up0")
 
 
 # --- homing ip

@@ -105,6 +105,7 @@ def home_of(folder: Path) -> Iterator[Home]:
         for one in ("wan0", "wan1"):
             me.ip("link", "set", one, "up")
         me.ip("addr", "add", f"{OLD_4}/32", "dev", "wan0")
+        me.ip("route", "add", "default", "dev", "wan0", "metric", "2000")  # a second way out
         for machine in (router, me, *others):
             assert wait_for(lambda machine=machine: has(machine, "fe80:"), 15)
         router.advertise(f"{OLD}:,3600,1800")

@@ -35,7 +35,7 @@ NAME = "a.example.com"
 SECRET = "s3cret-of-a-host-0123456789abcdef"
 TYPED = ("--address", SENT)
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "ip": ("ip", "--ipv4"),
+    "ip": ("ip", "--ipv4", "--source", "reflector"),
     "update": ("update", NAME, *TYPED),
     "update by dyndns2": ("update", NAME, "--protocol", "dyndns2", *TYPED),
     "update by awslabs": ("update", NAME, "--protocol", "awslabs", "--ipv4"),

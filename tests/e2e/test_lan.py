@@ -248,6 +248,20 @@ def test_a_lease_tells_who_a_machine_is(home: Home, three: tuple[Machine, Machin
     assert outcomes(home.lan("--leases", str(leases)))["camera", "A"] == ("updated", "192.168.7.12")
 
 
+def test_leases_that_are_not_there_yet_keep_nobody_else_from_being_named(
+    home: Home, three: tuple[Machine, Machine, Machine], tmp_path: Path
+) -> None:
+    home.add_host("h0", three[0].mac)
+    command = [*HOMING, "lan", f"me.{ZONE}", "--server", home.server.url, "--leases", str(tmp_path / "none")]
+    done = run(command, home.folder, prefix=home.me.prefix, environment=home.environment)
+    assert done.returncode == 0, done.stderr
+    assert f"homing: {tmp_path}/none: cannot be read: No such file or directory" in done.stderr
+    assert "192.168.7.11 updated" in done.stdout
+    home.add_host("camera")
+    done = run(command, home.folder, prefix=home.me.prefix, environment=home.environment)
+    assert (done.returncode, "leases that cannot be read" in done.stdout) == (3, True)
+
+
 def test_one_host_that_refuses_does_not_stop_the_others(home: Home, three: tuple[Machine, Machine, Machine]) -> None:
     home.add_host("h0", three[0].mac)
     home.add_host("h1", three[1].mac)

@@ -1,19 +1,19 @@
-"""`homing service` as its users type it, with stand-ins for the programs of systemd, launchd and cron."""
+"""`homing service` as its users type it, with stand-ins for the programs of systemd and launchd."""
 
 from __future__ import annotations
 
 import os
 import plistlib
 import shutil
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.programs import HOMING, refused, run, wait_for
-from tests.e2e.service_programs import make_machine
+from tests.e2e.programs import HOMING, refused, run
+from tests.e2e.service_programs import make_machine, trusted_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.service_programs import Machine
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 USER = ("--manager", "systemd", "--user")
-CRON = ("--manager", "cron")
 LAUNCHD = ("--manager", "launchd", "--user")
-THEIRS = "# theirs\n0 0 * * * /usr/bin/theirs 100\\% \xff\n"
 UNITS = "home/.config/systemd/user"
 AGENT, UPDATE, TIMER = "homing-agent.service", "homing-update.service", "homing-update.timer"
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    with trusted_folder(tmp_path) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -99,6 +103,32 @@ def test_a_timer_has_two_units_and_is_started_at_once(machine: Machine, tmp_path
     refused(machine.homing("install", *USER, "--yes"), 1, "the timer is installed here already")
     machine.ok("uninstall", *USER, "--yes")
     assert files(tmp_path / UNITS) == []
+
+
+def test_uninstall_stops_what_neither_runs_nor_is_enabled_at_the_moment(machine: Machine, tmp_path: Path) -> None:
+    machine.ok("install", *USER, "--yes")
+    for name in ("running", "enabled"):
+        (machine.programs / f"{name}-{AGENT}").unlink()
+    assert machine.log
+    machine.ok("uninstall", *USER, "--yes")
+    assert machine.log[0] == f"systemctl --user disable --now {AGENT}", "it may be about to start again"
+
+
+def test_agent_and_timer_are_removed_together(machine: Machine, tmp_path: Path) -> None:
+    machine.ok("install", *USER, "--yes")
+    agent = (tmp_path / UNITS / AGENT).read_text()
+    machine.ok("uninstall", *USER, "--yes")
+    machine.ok("install", *USER, "--yes", "--timer")
+    (tmp_path / UNITS / AGENT).write_text(agent)
+    for more in ((), ("--timer",)):
+        refused(machine.homing("install", *USER, "--yes", *more), 1, "is installed here already")
+    assert machine.log
+    machine.ok("uninstall", *USER, "--yes")
+    assert files(tmp_path / UNITS) == []
+    assert machine.log == [
+        f"systemctl --user disable --now {AGENT}", f"systemctl --user disable --now {TIMER}",
+        f"systemctl --user stop {UPDATE}", "systemctl --user daemon-reload",
+    ]  # fmt: skip
 
 
 def test_a_file_that_was_changed_is_left_unless_forced(machine: Machine, tmp_path: Path) -> None:
@@ -189,15 +219,19 @@ def test_nobody_there_to_be_asked_means_no(machine: Machine) -> None:
 
 @pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
 def test_it_asks_on_a_terminal(machine: Machine, tmp_path: Path, answer: str, code: int) -> None:
-    if shutil.which("script") is None:
-        pytest.skip("script, which makes a terminal, is not installed")
-    command = " ".join(["exec", *HOMING, "service", "install", *USER])
-    path = f"{machine.programs}:{os.environ['PATH']}"
-    done = run(["script", "-qec", command, "/dev/null"], machine.home, stdin=f"{answer}\n", environment={"PATH": path})
+    done = machine.answered(answer, "install", *USER)
     assert done.returncode == code, done.stdout
     assert "Do this? [y/N]" in done.stdout
     assert ("nothing was done" in done.stdout) == (code == 1)
     assert (tmp_path / UNITS / AGENT).exists() == (code == 0)
+
+
+def test_a_unit_that_is_edited_during_the_question_is_kept(machine: Machine, tmp_path: Path) -> None:
+    machine.ok("install", *USER, "--yes")
+    unit = tmp_path / UNITS / AGENT
+    machine.meanwhile(f'echo "# mine" >>"{unit}"')
+    assert machine.answered("y", "uninstall", *USER).returncode == 1
+    assert "# mine" in unit.read_text()
 
 
 def test_settings_that_cannot_work_are_refused_before_anything_is_asked_for(machine: Machine) -> None:
@@ -216,6 +250,8 @@ def test_a_whole_machine_needs_root(machine: Machine, tmp_path: Path) -> None:
     if "homing" not in done.stderr:
         pytest.skip(f"somebody else cannot read {homing.__file__}")
     refused(done, 1, "use sudo, or add --user")
+    done = run([*words, *HOMING, "service", "uninstall", "--manager", "systemd", "--dry-run"], tmp_path)
+    assert "sudo" not in done.stderr, "looking needs no right"
 
 
 # --- launchd
@@ -235,73 +271,3 @@ def test_launchd_is_given_a_property_list(machine: Machine, tmp_path: Path) -> N
     machine.ok("uninstall", *LAUNCHD, "--yes")
     assert machine.log == [f"launchctl bootout {domain}/homing.agent"]
     assert not file.exists()
-
-
-# --- cron
-
-
-def test_cron_keeps_everybody_elses_lines(machine: Machine) -> None:
-    machine.crontab.write_text(THEIRS, encoding="latin-1")
-    machine.ok("install", *CRON, "--yes", "--timer", "--interval", "15m")
-    crontab = machine.crontab.read_text(encoding="latin-1")
-    assert crontab.startswith(THEIRS)
-    assert f"update --config {machine.home}/homing.toml --cache 1d >" in crontab
-    assert machine.ok("install", *CRON, "--yes", "--timer", "--interval", "15m")["outcome"] == "already-so"
-    machine.ok("install", *CRON, "--yes", "--timer", "--interval", "1h")
-    assert machine.crontab.read_text(encoding="latin-1").count("homing.toml") == 1
-    machine.ok("uninstall", *CRON, "--yes")
-    assert machine.crontab.read_text(encoding="latin-1") == THEIRS
-
-
-def test_a_crontab_that_cannot_be_read_is_never_written(machine: Machine) -> None:
-    machine.crontab.write_text(THEIRS, encoding="latin-1")
-    machine.fail("-l")
-    refused(machine.homing("install", *CRON, "--yes", "--timer"), 1, "crontab -l ended with exit code 5")
-    assert machine.crontab.read_text(encoding="latin-1") == THEIRS
-
-
-def test_a_line_for_cron_that_was_changed_is_left(machine: Machine) -> None:
-    machine.ok("install", *CRON, "--yes", "--timer")
-    machine.crontab.write_text(changed := machine.crontab.read_text().replace("--cache 1d", "--cache 2d"))
-    refused(machine.homing("uninstall", *CRON, "--yes"), 1, "was changed by hand")
-    machine.crontab.write_text("\n".join(changed.splitlines()[:-1]) + "\n0 0 * * * theirs\n")
-    for verb in ("install", "uninstall"):
-        more = ("--timer",) if verb == "install" else ()
-        refused(machine.homing(verb, *CRON, "--yes", "--force", *more), 1, "crontab -e")
-    assert "theirs" in machine.crontab.read_text()
-
-
-def test_the_line_for_cron_runs_an_update_and_status_tells_how_it_went(machine: Machine) -> None:
-    machine.ok("install", *CRON, "--yes", "--timer")
-    assert machine.status(*CRON)["well"] is False
-    line = next(one for one in machine.crontab.read_text().splitlines() if not one.startswith("#"))
-    run(["sh", "-c", line.split(" ", 5)[5]], machine.home)
-    told = machine.status(*CRON)
-    assert told["last_result"] == "exit code 3", "nothing listens on that port"
-    assert told["last_run"]
-
-
-def test_an_agent_of_cron_runs_at_once_and_is_ended_by_uninstall(machine: Machine) -> None:
-    pid = 0
-    try:
-        machine.ok("install", *CRON, "--yes")
-        file = machine.home / ".local/state/homing/cron-agent.pid"
-        assert wait_for(lambda: file.is_file() and file.read_text().strip())
-        pid = int(file.read_text())
-        assert wait_for(lambda: machine.status(*CRON)["well"])
-        assert machine.ok("install", *CRON, "--yes")["outcome"] == "already-so"
-        assert machine.ok("uninstall", *CRON, "--yes")["outcome"] == "uninstalled"
-        assert not _is_running(pid)
-        assert not file.exists()
-        assert machine.crontab.read_text() == ""
-    finally:
-        if pid and _is_running(pid):
-            os.kill(pid, signal.SIGKILL)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii") as stream:
-            return "\nState:\tZ" not in stream.read()
-    except OSError:
-        return False

@@ -143,6 +143,7 @@ def test_without_tls_a_stranger_cannot_choose_the_time_that_is_signed_for(
     away = replace(shell, prefix=inside.namespace.prefix)
     done = away.homing("-u", f"http://{SERVER_4}", "-n", name, "-s", file)
     refused(done, 3, "this clock is off by 36")
+    assert done.stderr.endswith("set the clock, or use https\n")
 
 
 def test_both_families_go_into_one_request_and_one_may_be_left_alone(inside: Inside, name: str, shell: Shell) -> None:
@@ -244,7 +245,8 @@ def test_the_lines_of_the_pages_work_in_every_shell(shown: str, kind: str, tmp_p
     shutil.copy(SCRIPT, tmp_path)
     (shell.programs / "sh").write_text(f'#!/bin/sh\nexec {shlex.join(shell.command)} "$@"\n')
     (shell.programs / "sh").chmod(0o755)
-    public = ("--public-networks", "127.0.0.0/8", "--public-networks", "203.0.113.0/24")
+    shell.add("curl", f'exec {shutil.which("curl")} "$@" -H "X-Forwarded-For: 203.0.113.7"')
+    public = ("--public-networks", "203.0.113.0/24", "--trusted-proxies", "127.0.0.1")
     with serving(tmp_path, "--zone", "home.example", *public) as server:
         secret = server.add_host("cam.home.example")
         script = re.sub(r"^SERVER=.*$", f"SERVER={server.url}", script, flags=re.MULTILINE)
@@ -254,3 +256,22 @@ def test_the_lines_of_the_pages_work_in_every_shell(shown: str, kind: str, tmp_p
     for info, block in blocks:
         if info == "text output":
             assert re.search(".*".join(map(re.escape, block.strip().split("…"))), told), told
+
+
+def test_the_three_lines_end_with_a_failure_and_its_reason_where_the_server_refuses(tmp_path: Path) -> None:
+    shell = make_shell("dash", tmp_path, "openssl")
+    (lines,) = re.findall(r"^```sh run\n(SERVER=.*?)^```$", page("docs/how-to/thin.md").text, re.MULTILINE | re.DOTALL)
+    with serving(tmp_path, "--zone", "home.example") as server:
+        secret = server.add_host("cam.home.example")
+        script = re.sub(r"^SERVER=.*$", f"SERVER={server.url}", lines, flags=re.MULTILINE)
+        script = re.sub(r"^SECRET=.*$", f"SECRET={secret}", script, flags=re.MULTILINE)
+        refused = shell.run("-c", script)
+    assert refused.returncode == 22
+    assert '"address not allowed"' in refused.stdout
+
+
+def test_what_the_page_says_of_a_server_on_this_machine_is_so(server: Server, name: str, shell: Shell) -> None:
+    file = shell.secret(server.add_host(name, "--allow-internal"))
+    arguments = ("-u", server.url, "-n", name, "-s", file)
+    refused(shell.homing(*arguments, HOMING_CLIENT_ALLOW_INTERNAL=""), 3, "it sees 127.0.0.1")
+    done_well(shell.homing(*arguments, "-p", HOMING_CLIENT_ALLOW_INTERNAL=""), f"{name}. A 127.0.0.1 updated")

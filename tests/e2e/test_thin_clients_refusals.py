@@ -116,6 +116,13 @@ def test_wrong_usage_is_told_before_anybody_is_asked(shell: Shell, arguments: Se
     refused(shell.homing(*arguments), 2, words)
 
 
+@pytest.mark.parametrize("timeout", ["0", "000", "", "x", "1x", "-1", "1000", "99999999999999999999"])
+def test_a_timeout_that_never_ends_is_refused(shell: Shell, timeout: str) -> None:
+    arguments = ("-u", "http://127.0.0.1:9", "-n", "a.b", "-s", shell.secret("s"))
+    refused(shell.homing(*arguments, HOMING_CLIENT_TIMEOUT=timeout), 2, "HOMING_CLIENT_TIMEOUT: expected 1 to 999")
+    assert shell.homing(*arguments, HOMING_CLIENT_TIMEOUT="10").returncode == 3
+
+
 def test_a_program_that_is_missing_is_named(shell: Shell) -> None:
     arguments = ("-u", "https://s", "-n", "a.b", "-s", shell.secret("s"))
     (shell.programs / "sha256sum").unlink()
@@ -185,6 +192,30 @@ def test_where_nothing_asks_dns_a_note_is_good_for_an_hour(server: Server, name:
     for broken in ("homing.sh", "homing.sh x", "homing.sh 99999999999999999999 x\n"):
         cache.write_text(broken)
         done_well(shell.homing(*arguments), f"{name}. A 127.0.0.1 unchanged")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_that_waits_beside_the_note_is_not_followed(
+    server: Server, name: str, shell: Shell, *, is_there: bool
+) -> None:
+    file, cache = shell.secret(server.add_host(name, "--allow-internal")), shell.folder / "cache"
+    target = shell.folder / "theirs"
+    if is_there:
+        target.write_text("theirs")
+    words = f'ln -s "{target}" "{cache}.$$"; set -- -u {server.url} -n {name} -s "{file}" -c "{cache}"; . "{SCRIPT}"'
+    shell.link("ln")
+    shell.add("rm", "exit 1")  # it is another user's, and the folder is sticky
+    done = shell.run("-c", words)
+    assert (done.returncode, done.stdout) == (0, f"{name}. A 127.0.0.1 updated\n"), done.stderr
+    assert "cannot be written" in done.stderr
+    assert target.read_text() == "theirs" if is_there else not target.exists()
+
+
+def test_what_an_earlier_run_left_beside_the_note_does_no_harm(server: Server, name: str, shell: Shell) -> None:
+    file, cache = shell.secret(server.add_host(name, "--allow-internal")), shell.folder / "cache"
+    words = f'echo x >"{cache}.$$"; set -- -u {server.url} -n {name} -s "{file}" -c "{cache}"; . "{SCRIPT}"'
+    done_well(shell.run("-c", words), f"{name}. A 127.0.0.1 updated")
+    assert cache.read_text().startswith("homing.sh ")
 
 
 def test_a_file_that_is_no_note_is_not_overwritten_and_a_full_disk_is_no_failure(

@@ -121,6 +121,8 @@ def test_a_variable_that_is_no_utf_8_is_told() -> None:
     ("text", "problem"),
     [
         ("\nprotocol = dyndns2\n", "ddclient.conf:2: expected NAME=VALUE without blanks around the ="),
+        ("login= never a.example.com", "ddclient.conf:1: login: expected a value right behind the ="),
+        ("login=, password=x server= never", "ddclient.conf:1: server: expected a value right behind the ="),
         ("protocol= dyndns2", "ddclient.conf:1: protocol: expected a value right behind the ="),
         ("use=web\n\nlogin='bob", "ddclient.conf:3: login: expected ' at the end of the value"),
         ('login=bob, \\\nserver="x', 'ddclient.conf:2: server: expected " at the end of the value'),
@@ -135,6 +137,16 @@ def test_what_is_malformed_is_told_with_its_line_and_what_was_expected(text: str
         read(text)
     assert problem in str(caught.value)
     assert "never" not in str(caught.value)
+
+
+def test_a_setting_without_a_value_is_told_and_the_rest_taken_over_as_by_ddclient() -> None:
+    text = "protocol=dyndns2, \\\nuse=if, if=eth0, \\\nlogin= \\\npassword=''\nlogin=b password=s a.example.com\n"
+    assert (only(text).username, only(text).secret, only(text).ipv4) == ("b", "s", "interface:eth0")
+    for line, name in ((3, "login"), (4, "password")):
+        assert f"ddclient.conf:{line}: {name}: no value stands right behind the =; left out, as ddclient does" in told(
+            text
+        )
+    assert "a.example.com is left out" in told(text.replace("password=s ", ""))
 
 
 def test_all_malformed_lines_are_told_at_once() -> None:
@@ -181,6 +193,12 @@ def test_a_path_that_homing_cannot_ask_is_told() -> None:
     assert read(text).accounts == ()
     assert "ddclient.conf:5: server and script: expected a path that ends in /update" in told(text)
     assert "a.example.com is left out" in told(text)
+
+
+def test_a_path_is_shown_without_what_may_be_a_token() -> None:
+    lines = told(f"{TOP}script=/nic/update?token=T0PS3CRET\nlogin=b password=s a.example.com")
+    assert "T0PS3CRET" not in lines
+    assert "expected a path that ends in /update, not '/nic/update' with a query behind it" in lines
 
 
 def test_a_login_that_is_the_name_is_left_out() -> None:
@@ -255,7 +273,11 @@ def test_a_host_that_is_there_twice_is_taken_as_it_is_said_last() -> None:
         ("use=web, usev6=if, if=eth0", "http://checkip.dyndns.org/", "interface:eth0"),
         ("use=no, usev6=ifv6", "none", "interface"),
         ("usev4=fwv4, fwv4=192.168.1.1, usev6=webv6, webv6=https://[2001:db8::1]/", "router", "https://[2001:db8::1]/"),
-        ("", None, None),
+        ("", "https://api.ipify.org/", "none"),
+        ("server=dyn.dns.he.net", "https://api.ipify.org/", "none"),
+        ("server=ddns.home.example", None, "none"),
+        ("use=cmd, cmd='{ my-ip; }'", "command:sh -c '{ my-ip; }'", "none"),
+        ("use=cmd, cmd='LANG=C my-ip'", "command:sh -c 'LANG=C my-ip'", "none"),
     ],
 )  # fmt: skip
 def test_a_source_becomes_that_of_each_family(settings: str, ipv4: str | None, ipv6: str | None) -> None:
@@ -275,7 +297,8 @@ def test_a_source_becomes_that_of_each_family(settings: str, ipv4: str | None, i
         ("use=cmd", "use: expected a command in cmd="),
         ("use=ip", "use: expected an address in ip="),
         ("use=web", "IPv4 only, as here; ipv6 in homing.toml adds the other family"),
-        ("", "says where the address comes from: Homing asks the server"),
+        ("", "says where the address comes from: https://api.ipify.org/ is written"),
+        ("server=ddns.home.example", "says where the address comes from: no page is written"),
     ],
 )
 def test_what_a_source_loses_is_told(settings: str, words: str) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from homing.core.errors import InvalidInput
 from homing.formats import imported as module
 from homing.formats.imported import FORMATS, read
+from homing.formats.imported_client import CLIENTS
 from tests.formats.reading import SAMPLES, ZONE, sample, taken
 
 SAMPLE_FORMATS = {
@@ -102,7 +103,7 @@ def test_each_sample_is_detected_as_what_it_is(name: str, format_name: str, mark
 
 def test_what_matches_nothing_is_refused_with_the_formats() -> None:
     for text in ("", "hello", "{}", "[]", '{"Items": []}', "42", "null", "import os"):
-        with pytest.raises(InvalidInput, match=re.escape(", ".join(FORMATS))):
+        with pytest.raises(InvalidInput, match=re.escape(", ".join((*FORMATS, *CLIENTS)))):
             taken(text)
     with pytest.raises(InvalidInput, match="no format 'csv'"):
         taken("{}", "csv")

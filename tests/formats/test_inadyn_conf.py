@@ -5,6 +5,8 @@ That inadyn 2.10 itself takes such files is in `tests/e2e/test_client_import.py`
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homing.core.errors import InvalidInput
-from homing.formats import inadyn_conf
+from homing.formats import ddclient_conf, inadyn_conf
+from homing.formats.client_draft import SERVICES, make_command
 from homing.settings.client import READERS
 
 if TYPE_CHECKING:
@@ -214,7 +217,9 @@ def test_what_is_missing_is_told(text: str, why: str) -> None:
     ("settings", "above", "ipv4", "ipv6"),
     [
         ("", "", "https://api.ipify.org/", "none"),
-        ("", "allow-ipv6 = true", "https://api.ipify.org/", "none"),
+        ("", "allow-ipv6 = true", "https://api.ipify.org/", "https://api6.ipify.org/"),
+        ("checkip-server = ip.example.com ssl = false", "", "https://ip.example.com/", "none"),
+        ("checkip-server = ip.example.com ssl = false checkip-ssl = false", "", "http://ip.example.com/", "none"),
         ("checkip-server = default", "", "https://api.ipify.org/", "none"),
         ("checkip-server = ip.example.com", "", "https://ip.example.com/", "none"),
         ('checkip-server = "ip.example.com:8080" checkip-path = /my checkip-ssl = no', "",
@@ -230,6 +235,56 @@ def test_what_is_missing_is_told(text: str, why: str) -> None:
 def test_a_source_becomes_that_of_each_family(settings: str, above: str, ipv4: str, ipv6: str) -> None:
     account = only(f"{above}\nprovider dyn {{ username=u password=p hostname=a.example.com {settings} }}")
     assert (account.ipv4, account.ipv6) == (ipv4, ipv6)
+
+
+@pytest.mark.parametrize(
+    ("command", "needs_shell"),
+    [
+        ("LANG=C /usr/bin/foo", True), ("  A=b foo", True), ("foo {a,b}", True), ("! foo", True), ("cd /x", True),
+        (". /etc/profile", True), ("if x", True), ("foo\nbar", True), ("a | b", True), ("exec foo", True),
+        ("/usr/bin/foo", False), ("./foo -x", False), ("foo A=b", False), ("iffy x", False), ("cdx", False),
+        ("foo 'a b'", False), ("foo !", False),
+    ],
+)  # fmt: skip
+def test_a_command_that_needs_a_shell_gets_one(command: str, needs_shell: bool) -> None:
+    assert make_command(command) == (f"command:sh -c {shlex.quote(command)}" if needs_shell else f"command:{command}")
+
+
+def test_the_words_of_a_command_are_those_that_a_shell_makes_of_it() -> None:
+    for command in ("LANG=C printenv LANG", "! false", "printf %s {a,b}", "printf %s 'a b'", "printf %s a\\ b"):
+        theirs = subprocess.run(["sh", "-c", command], capture_output=True, timeout=10, check=False)
+        words = shlex.split(make_command(command).removeprefix("command:"))
+        ours = subprocess.run(words, capture_output=True, timeout=10, check=False)
+        assert (ours.stdout, ours.returncode) == (theirs.stdout, theirs.returncode), command
+
+
+@pytest.mark.parametrize(
+    ("settings", "ipv4", "ipv6", "words"),
+    [
+        ("", None, "none", "no page is written"),
+        ("allow-ipv6 = true", None, None, "no page is written"),
+        ("checkip-server = default", None, "none", "no page is written"),
+        ('checkip-server = "a b"', None, "none", "checkip-server: expected an http or https URL: no page is written"),
+        ("ddns-server = dyn.dns.he.net", "https://api.ipify.org/", "none", "https://api.ipify.org/ is written"),
+        ("ddns-server = dyn.dns.he.net allow-ipv6 = true", "https://api.ipify.org/", "https://api6.ipify.org/",
+         "https://api.ipify.org/ and https://api6.ipify.org/ are written"),
+    ],
+)  # fmt: skip
+def test_a_strangers_page_is_for_public_services_only(
+    settings: str, ipv4: str | None, ipv6: str | None, words: str
+) -> None:
+    server = 'ddns-server = dyn.example.com ddns-path = "/nic/update?hostname=%h&myip=%i"'
+    found = read(
+        "".join(f"{one}\n" for one in ["allow-ipv6 = true"] if one in settings)
+        + f"custom x {{ {server} username=u password=p hostname=a.example.com {settings} }}"
+    )
+    assert [(one.ipv4, one.ipv6) for one in found.accounts] == [(ipv4, ipv6)]
+    assert words in "\n".join(found.told)
+
+
+def test_every_service_that_is_known_by_name_is_known_by_its_host() -> None:
+    assert {server for _, server, _ in inadyn_conf._SPOKEN.values()} <= SERVICES
+    assert set(ddclient_conf._SERVERS.values()) <= SERVICES
 
 
 # --- what is left
@@ -265,7 +320,29 @@ def test_no_secret_is_told_or_shown() -> None:
     assert "s3cr3t" not in "\n".join(found.told) + repr(found)
 
 
+def test_the_second_half_of_a_password_is_not_shown() -> None:
+    lines = told("provider dyn {\nusername = u\npassword = my secretpart = x\nhostname = a.example.com\nfrob = 1\n}")
+    assert "secretpart" not in lines
+    assert "inadyn.conf:3: what stands behind the password: Homing has no such setting" in lines
+    assert "inadyn.conf:5: frob: Homing has no such setting" in lines
+
+
 # --- 1.99 and before
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("password my secretpart", "password"), ("password my -secretpart", "password"), ("-p my --secretpart", "p"),
+        ("background secretpart", "background"), ("alias a.example.com secretpart", "alias"),
+        ("ip_server_name a b secretpart", "ip-server-name"), ("--ssl password my secretpart", "ssl"),
+        ("password my username secretpart", "password"),
+    ],
+)  # fmt: skip
+def test_more_words_behind_a_value_are_a_problem_and_are_not_shown(line: str, name: str) -> None:
+    found, problems = read_or_refused(f"username u\n{line}\nalias a.example.com\n")
+    assert found is None
+    assert problems == [f"inadyn.conf:2: {name}: expected no more words behind it; a value has no blanks"]
 
 
 def test_the_old_form_is_read_too() -> None:
@@ -315,3 +392,15 @@ def test_any_text_is_read_or_refused_and_what_is_read_homing_takes(text: str) ->
 @given(st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters='"\\$'), min_size=1, max_size=20))
 def test_any_password_in_double_quotes_is_taken_as_it_is(password: str) -> None:
     assert custom(f'password = "{password}"').secret == password
+
+
+def test_a_source_that_another_stands_before_is_told() -> None:
+    text = "iface = wan6\nprovider default@dyndns.org {\nusername = u\npassword = p\nhostname = a.example.com\n"
+    command = "checkip-command = /x\ncheckip-server = default\n}\n"
+    assert only(text + command).ipv4 == "command:/x"
+    assert "inadyn.conf:1: iface: not taken over beside checkip-command, which comes first with inadyn" in told(
+        text + command
+    )
+    assert "checkip-server" not in told(text + command)
+    assert "7: checkip-server: not taken over beside iface" in told(text + "\ncheckip-server = ip.example.com\n}\n")
+    assert "beside" not in told(text + "}\n")

@@ -293,6 +293,29 @@ def test_duckdns_answers(body: str, kind: Kind) -> None:
     assert duckdns.read_answer(heard(body), ["me"], ONLY_4).kind is kind
 
 
+def test_duckdns_that_tells_only_of_the_family_that_was_not_sent_has_set_nothing() -> None:
+    assert duckdns.read_answer(heard("OK\n203.0.113.7\n\nUPDATED"), ["me"], {6: V6}).kind is Kind.REFUSED
+    assert duckdns.read_answer(heard("OK\n\n2001:db8::7\nUPDATED"), ["me"], {6: V6}).kind is Kind.UPDATED
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        ("not authenticated", "the secret is not that of cam.home.example, or there is no such host"),
+        ("locked", "`homing host unlock cam.home.example`"),
+        ("no read privilege", "`homing host set cam.home.example --read-privilege`"),
+    ],
+)
+def test_a_refusal_of_the_signed_request_says_what_to_do(error: str, hint: str) -> None:
+    reply = signed_client.read_answer(heard(json.dumps({"error": error}), 403), {}, "cam.home.example.")
+    assert reply.kind is Kind.REFUSED
+    assert reply.text.startswith(f"{error}: ")
+    assert hint in reply.text
+    other = {"hostname": "nas.home.example.", "outcome": error}
+    reply = signed_client.read_answer(heard(json.dumps({"error": error, "outcomes": [ONE, other]}), 403), {}, "me.")
+    assert hint.replace("cam.", "nas.") in reply.text
+
+
 def v2(status: str, message: str) -> str:
     return json.dumps({"return_message": message, "return_status": status})
 

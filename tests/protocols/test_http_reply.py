@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
+import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from homing.protocols.http_reply import MAX_HEADERS, MAX_LINE, EndsEarly, TooLong, Unreadable, read_reply
@@ -168,3 +170,29 @@ def test_half_a_reply_is_none_also_when_it_is_the_last(raw: bytes, error: type[E
 
 def test_headers_of_one_name_come_together() -> None:
     assert read(OK + b"A: 1\r\nContent-Length: 0\r\na:2\r\n\r\n")[1] == {"a": "1, 2", "content-length": "0"}
+
+
+def test_after_a_reply_that_tells_its_length_twice_nothing_more_is_read_from_the_connection() -> None:
+    """RFC 9112 section 6.3: it may be somebody's attempt to have two replies made of one."""
+    raw = OK + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+    assert read(raw)[2:] == (b"x", False)
+    assert read(raw.replace(b"Content-Length: 3\r\n", b""))[2:] == (b"x", True)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.sampled_from([OK + b"a:x", OK + b"a", OK, b"HTTP/1.1 200", OK + b"Transfer-Encoding: chunked\r\n\r\n1"]),
+    st.sampled_from([b" ", b"\t", b"a", b" a", b";", b"0", b":", b" :"]),
+    st.sampled_from([b"", b"y", b" y "]),
+)
+@example(OK + b"a:x", b" ", b"y")
+def test_however_a_line_is_filled_it_takes_no_time(head: bytes, piece: bytes, end: bytes) -> None:
+    line = (head.rpartition(b"\n")[2] + piece * MAX_LINE)[: MAX_LINE - 10] + end + b"\r\n"
+    started = time.process_time()
+    with contextlib.suppress(Unreadable):
+        read_last(head.rpartition(b"\n")[0] + b"\n" * (b"\n" in head) + line + b"Content-Length: 0\r\n\r\n")
+    assert time.process_time() - started < 2
+
+
+def test_blanks_around_a_value_are_none_of_it() -> None:
+    assert read(OK + b"a: \t b c\t \r\nContent-Length:0\r\n\r\n")[1] == {"a": "b c", "content-length": "0"}

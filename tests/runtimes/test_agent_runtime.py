@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
@@ -16,17 +17,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from homing.client import remote
-from homing.client.agent_values import Send
+from homing.client.agent_values import AskDns, Send
 from homing.core.addresses import parse_address
-from homing.protocols.asking import HostReply, Kind, Reply
+from homing.protocols.asking import Heard, HostReply, Kind, Reply
 from homing.runtimes import agent_jobs
 from homing.runtimes.agent_accounts import Orders, errands_of, key_of, plan_of
-from homing.runtimes.agent_jobs import Crew, Worker, do_send, ping, run_hook
+from homing.runtimes.agent_jobs import do_ask, do_send, ping, run_hook
 from homing.runtimes.agent_log import LogLines
 from homing.runtimes.agent_state import StateFile
+from homing.runtimes.agent_workers import MAX_LEFT, MAX_WAITING, Crew, Worker
 from homing.runtimes.supervision import notify, watchdog_seconds
 from homing.settings.agent import AgentSettings
-from homing.settings.client import ClientSettings
+from homing.settings.client import ClientSettings, parse_source
 from tests.e2e.programs import wait_for
 
 if TYPE_CHECKING:
@@ -44,6 +46,10 @@ class Lines(LogLines):
 
     def write(self, level: Any, text: str) -> None:
         self.kept.append(f"{level} {text}")
+
+
+def always() -> bool:
+    return True
 
 
 # --- the state file
@@ -81,6 +87,25 @@ def test_a_disk_that_takes_nothing_is_told_and_leaves_the_old_file(
     assert kept.put("a", {"x": 2}) == f"{path}: No space left on device"
     assert json.loads(path.read_text()) == {"accounts": {"a": {"x": 1}}}
     assert os.listdir(tmp_path) == ["agent.json"]
+
+
+def test_a_second_agent_is_told_who_has_the_file_already(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "agent.json"
+    first, second = StateFile(path), StateFile(path)
+    assert first.lock() is None
+    warning = second.lock()
+    assert warning is not None
+    assert warning.startswith(f"{path}: another agent (process {os.getpid()}) uses it as well")
+    (tmp_path / "new" / "agent.json.lock").write_bytes(b"")
+    assert "another agent uses it" in (second.lock() or "")
+    first.unlock()
+    assert second.lock() is None
+    second.unlock()
+
+
+def test_where_nothing_can_be_written_there_is_no_lock_and_no_warning(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert StateFile(tmp_path / "file" / "agent.json").lock() is None
 
 
 def test_accounts_that_are_gone_are_forgotten(tmp_path: Path) -> None:
@@ -128,16 +153,29 @@ def test_another_secret_is_the_owner_acting_on_the_same_account() -> None:
 def test_a_reply_becomes_the_agents_word(reply: Reply, verdict: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
 
-    def send(_: object, names: object, addresses: object, __: object) -> Reply:
+    def send(_: object, names: object, addresses: object, *__: object) -> Reply:
         sent.append((names, addresses))
         return reply
 
     monkeypatch.setattr(agent_jobs, "send", send)
-    event: Any = do_send(Send(7, ("cam.home.example",), (parse_address("203.0.113.7"),)), ACCOUNT)
+    event: Any = do_send(Send(7, ("cam.home.example",), (parse_address("203.0.113.7"),)), ACCOUNT, always)
     assert (event.number, event.verdict, event.text, event.retry_after, event.is_final) == (
         7, verdict, reply.text, reply.retry_after, reply.is_final,
     )  # fmt: skip
     assert sent == [(("cam.home.example",), {4: parse_address("203.0.113.7")})]
+
+
+def test_dns_is_asked_for_a_label_of_duckdns_with_its_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask_dns(name: str, *_: object) -> frozenset[object]:
+        asked.append(name)
+        return frozenset()
+
+    monkeypatch.setattr(agent_jobs, "ask_dns", ask_dns)
+    do_ask(AskDns(7, "myhome", ("A",), 2.0), with_(protocol="duckdns", server=""), time.monotonic() + 60)
+    do_ask(AskDns(7, "cam.home.example", ("A",), 2.0), ACCOUNT, time.monotonic() + 60)
+    assert asked == ["myhome.duckdns.org", "cam.home.example"]
 
 
 def test_what_is_said_of_single_names_reaches_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,14 +188,14 @@ def test_what_is_said_of_single_names_reaches_the_agent(monkeypatch: pytest.Monk
     reply = Reply(Kind.REFUSED, "nohost: not yours", is_final=True, hosts=hosts)
     monkeypatch.setattr(agent_jobs, "send", lambda *_: reply)
     names = ("cam.home.example", "nas.home.example", "tv.home.example")
-    event: Any = do_send(Send(7, names, (parse_address("203.0.113.7"),)), ACCOUNT)
+    event: Any = do_send(Send(7, names, (parse_address("203.0.113.7"),)), ACCOUNT, always)
     assert event.names == {
         "cam.home.example": ("updated", "nohost: not yours"),
         "nas.home.example": ("refused", "nohost: not yours"),
     }
     assert not event.is_shared
     monkeypatch.setattr(agent_jobs, "send", lambda *_: Reply(Kind.REFUSED, "badauth: no", is_final=True))
-    shared: Any = do_send(Send(7, names, (parse_address("203.0.113.7"),)), ACCOUNT)
+    shared: Any = do_send(Send(7, names, (parse_address("203.0.113.7"),)), ACCOUNT, always)
     assert shared.is_shared
 
 
@@ -177,7 +215,7 @@ def test_each_protocol_takes_as_many_names_as_it_can(changes: dict[str, Any], mo
 
 
 def test_certificates_that_cannot_be_read_are_no_answer(tmp_path: Path) -> None:
-    event: Any = do_send(Send(7, ("x",), (parse_address("203.0.113.7"),)), with_(ca_file=tmp_path / "none"))
+    event: Any = do_send(Send(7, ("x",), (parse_address("203.0.113.7"),)), with_(ca_file=tmp_path / "none"), always)
     assert event.verdict == "no-answer"
 
 
@@ -201,7 +239,7 @@ def test_a_worker_that_hangs_drops_what_is_too_much() -> None:
         go.wait(20)
 
     worker = Worker("test", lines)
-    for _ in range(agent_jobs.MAX_WAITING + 10):
+    for _ in range(MAX_WAITING + 10):
         worker.do(wait)
     assert any("dropped" in line for line in lines.kept)
     go.set()
@@ -217,9 +255,86 @@ def test_a_server_that_hangs_holds_up_no_other() -> None:
     crew = Crew(Lines())
     crew.do("https://a.example", hang)
     assert held.wait(10)
-    crew.do("https://a.example", lambda: pytest.fail("one server is asked two things at a time"))
+    second = threading.Event()
+    crew.do("https://a.example", second.set)
     crew.do("https://b.example", free.set)
     assert free.wait(10)
+    assert not second.is_set(), "one server is asked two things at a time"
+    go.set()
+    assert second.wait(10)
+
+
+def test_what_waits_behind_a_job_that_was_given_up_is_done_at_once_by_a_few_threads_at_most() -> None:
+    go, held, free = threading.Event(), threading.Semaphore(0), threading.Event()
+
+    def hang() -> None:
+        held.release()
+        go.wait(20)
+
+    crew = Crew(Lines())
+    for number in range(MAX_LEFT):
+        crew.do("a", hang, number)
+        assert held.acquire(timeout=10)
+        crew.abandon(number)
+    crew.do("a", hang, "last")
+    assert held.acquire(timeout=10)
+    crew.do("a", free.set, "next")
+    crew.abandon("another")
+    crew.abandon("last")  # one too many is left: the next waits
+    assert not free.wait(0.2)
+    go.set()
+    assert free.wait(10)
+    crew.keep_only(())
+    assert wait_for(lambda: not [one for one in threading.enumerate() if one.name == "a"])
+
+
+def test_a_job_that_waits_goes_to_the_fresh_thread_and_is_done_once() -> None:
+    go, held, done = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def hang() -> None:
+        held.set()
+        go.wait(20)
+
+    crew = Crew(Lines())
+    crew.do("a", hang, "old")
+    assert held.wait(10)
+    crew.do("a", done.release, "next")
+    crew.abandon("old")
+    assert done.acquire(timeout=10)
+    go.set()
+    assert not done.acquire(timeout=0.2)
+    crew.keep_only(())
+
+
+def test_an_update_that_was_given_up_asks_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address is asked for first, and then set: in between the agent may have begun to set another."""
+    asked: list[str] = []
+    settings = with_(protocol="awslabs", ipv4=parse_source("address:203.0.113.7"), ipv6=parse_source("none"))
+
+    def exchange(_: str, ask: Any, __: object) -> Heard:
+        asked.append(ask.path)
+        return Heard(200, (), b'{"return_message": "203.0.113.7", "return_status": "success"}')
+
+    monkeypatch.setattr("homing.client.update.exchange", exchange)
+    event: Any = do_send(Send(7, ACCOUNT.names, (parse_address("203.0.113.7"),)), settings, lambda: not asked)
+    assert event.verdict == "no-answer"
+    assert len(asked) == 1
+
+
+def test_a_resolver_that_is_silent_is_waited_for_until_the_deadline_and_not_for_each_type() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        settings = with_(dns_server=silent.getsockname())
+        began = time.monotonic()
+        event: Any = do_ask(AskDns(7, "cam.home.example", ("A", "AAAA"), 0.3), settings, began + 0.3)
+        assert event.addresses == {"A": None, "AAAA": None}
+        silent.settimeout(0)
+        asked = [silent.recv(512) for _ in range(2)]
+        with pytest.raises(BlockingIOError):
+            silent.recv(512)
+        assert all(query.endswith(b"\0\x01\0\x01" + query[-11:]) for query in asked)
+        late: Any = do_ask(AskDns(8, "cam.home.example", ("A",), 0.3), settings, began)
+        assert late.addresses == {"A": None}
 
 
 def test_a_server_that_is_not_in_the_settings_any_more_keeps_no_thread() -> None:

@@ -72,6 +72,29 @@ def test_the_shell_gets_each_word_as_it_was_given(shell: str, one: str, other: s
     assert done.stdout.decode() == f"{one}\n{other}\n"
 
 
+@given(words, words)
+def test_the_command_of_an_agent_is_read_back(one: str, other: str) -> None:
+    wanted = job("agent", one, "--username", other)
+    assert cron.agent_command(cron.render_block(wanted, Path("/a b%c"), "")) == wanted.command
+
+
+@given(lines)
+def test_of_other_lines_no_command_is_read(block: str) -> None:
+    assert isinstance(cron.agent_command("@reboot " + block), tuple)
+    assert cron.agent_command(BLOCK) == ()
+
+
+@pytest.mark.parametrize("kind", ["agent", "timer"])
+def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path: Path, kind: Kind) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_text("precious")
+    for file in (tmp_path / cron.PID_FILE, cron.log_file(tmp_path, kind)):
+        file.symlink_to(theirs)
+    subprocess.run(["sh", "-c", cron.render_line(job(kind, program="/bin/echo"), tmp_path)], timeout=20, check=True)
+    assert theirs.read_text() == "precious"
+    assert cron.log_file(tmp_path, kind).read_text().startswith("run" if kind == "agent" else "update")
+
+
 def test_a_timers_line_leaves_its_output_and_how_it_ended(tmp_path: Path) -> None:
     folder = tmp_path / NASTY
     folder.mkdir()

@@ -18,7 +18,7 @@ from tests.services.jobs import place
 if TYPE_CHECKING:
     from homing.services.job import Kind
     from homing.services.orders import Order
-    from homing.services.places import Place
+    from homing.services.places import Init, Place
 
 HOME = fitness.HOMES[0]
 SETTINGS = '[client]\nserver = "https://d.example"\nnames = ["cam.home.example"]\n'
@@ -78,6 +78,27 @@ def test_a_timer_leaves_a_cache_that_the_settings_name(sandbox: Place, config: P
     assert "--cache" not in order(sandbox, config, "timer").job.words
 
 
+def test_a_timer_has_a_cache_for_every_account(sandbox: Place, config: Path) -> None:
+    other = '[[client.hosts]]\nnames = ["b.home.example"]\nsecret = "x"\n'
+    config.write_text(config.read_text() + other + 'cache = "2d"\n')
+    made = order(sandbox, config, "timer")
+    assert made.job.words[-2:] == ("--cache", "1d")
+    assert "some accounts have no cache" in made.warnings[-1]
+    config.write_text(config.read_text().replace("[[client", "cache = 0\n[[client"))
+    assert "--cache" not in order(sandbox, config, "timer").job.words, "none is what the settings say"
+
+
+@pytest.mark.parametrize(("init", "is_user", "user"), [("cron", True, 0), ("launchd", False, 0), ("systemd", True, 0)])
+def test_root_runs_no_settings_that_others_can_change(
+    config: Path, monkeypatch: pytest.MonkeyPatch, init: Init, is_user: bool, user: int
+) -> None:
+    monkeypatch.setattr(fitness, "own_paths", tuple)
+    config.parent.chmod(0o777)
+    with pytest.raises(InvalidSettings, match=f"{config}: root would use it, but"):
+        order(place(init, config.parent, is_user=is_user, user=user), config)
+    order(place("cron", config.parent, is_user=True, user=1000), config)
+
+
 def test_settings_that_cannot_work_are_refused_with_the_words_of_the_check(sandbox: Place, config: Path) -> None:
     config.write_text(SETTINGS)
     with pytest.raises(InvalidSettings, match="secret is missing: name it in secret_file"):
@@ -115,7 +136,7 @@ def test_what_a_sandbox_would_break_is_refused(sandbox: Place, config: Path, mor
     with pytest.raises(InvalidSettings) as raised:
         order(sandbox, config)
     assert told.replace("HOME", HOME) in str(raised.value)
-    order(place("systemd", config.parent, is_user=True), config)
+    order(place("systemd", config.parent, is_user=True, user=1000), config)
 
 
 def test_a_keyring_is_refused_where_nobody_is_logged_in(sandbox: Place, config: Path) -> None:

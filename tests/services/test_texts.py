@@ -14,6 +14,7 @@ from homing.core.errors import InvalidInput
 from homing.services import launchd
 from homing.services.job import Given, check_words
 from homing.services.marks import mark, origin_of
+from homing.settings.client_layers import CREDENTIAL
 from homing.settings.credentials import credential_name, place_of_secret
 from tests.services.jobs import job, names, words
 
@@ -67,6 +68,15 @@ def test_words_that_would_be_lines_of_their_own_are_refused(word: str) -> None:
 def test_a_credential_has_a_name_that_is_plain(name: str) -> None:
     assert credential_name(Path("/x") / name).isascii()
     assert not set(credential_name(Path(name))) & set(" :/%$\\\"'")
+
+
+@pytest.mark.parametrize("name", ["homing_client_secret", "homing_client_api_key", "homing client_secret"])
+def test_a_credential_is_never_taken_for_the_setting_of_all_accounts(tmp_path: Path, name: str) -> None:
+    credential = credential_name(Path("/srv") / name)
+    assert not credential.startswith(CREDENTIAL)
+    (tmp_path / credential).touch()
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert place_of_secret(f"/srv/{name}", tmp_path / "homing.toml", environment) == tmp_path / credential
 
 
 def test_a_secret_file_lies_beside_the_settings(tmp_path: Path) -> None:

@@ -106,6 +106,36 @@ def test_names_choose_among_the_accounts_and_others_belong_to_the_table(folder: 
     assert [account.names for account in one.accounts] == [("a.example.com",)]
 
 
+def test_a_name_at_two_servers_is_taken_from_both_when_it_is_named(folder: Path) -> None:
+    host = '[[client.hosts]]\nnames = ["{}"]\nserver = "https://{}"\nsecret = "x"\n'
+    toml = host.format('a.example.com", "c.example.com', "one.example") + host.format("A.example.com", "two.example")
+    accounts = load(folder, toml, {"names": ("a.example.com.",)}).accounts
+    assert [(one.names, one.server) for one in accounts] == [
+        (("a.example.com",), "https://one.example"), (("A.example.com",), "https://two.example"),
+    ]  # fmt: skip
+    (one,) = load(folder, toml, {"names": ("c.example.com",)}).accounts
+    assert one.server == "https://one.example"
+
+
+def test_a_secret_that_goes_to_the_server_of_one_account_but_was_given_for_another_is_told(folder: Path) -> None:
+    usual = '[client]\nserver = "https://one.example/a"\nsecret = "x"\nnames = ["a.example.com"]\n'
+    host = '[[client.hosts]]\nnames = ["b.example.com"]\nserver = "https://{}"\n'
+    (warning,) = load(folder, usual + host.format("two.example")).warnings
+    assert warning == (
+        f"{folder}/homing.toml:7: https://two.example is given the secret of https://one.example/a"
+        f" ({folder}/homing.toml:3): give this account one of its own"
+    )
+    (warning,) = load(folder, usual + host.format("two.example"), HOMING_CLIENT_SECRET="y").warnings
+    assert "(HOMING_CLIENT_SECRET)" in warning
+    assert load(folder, usual + host.format("two.example") + 'secret = "y"\n').warnings == ()
+    assert load(folder, usual + host.format("one.example/b")).warnings == (), "it is the same server"
+    for_all = '[client]\nsecret = "x"\n' + host.format("two.example") + host.format("one.example")
+    assert load(folder, for_all).warnings == (), "a secret without a server is for all"
+    (warning,) = load(folder, usual + 'api_key = "k"\n' + host.format("two.example") + 'secret = "y"\n').warnings
+    assert "given the api_key" in warning
+    assert load(folder, usual + host.format("two.example"), {"server": "https://o.example"}).warnings == ()
+
+
 def test_a_secret_comes_from_the_environment_a_file_or_a_systemd_credential(folder: Path) -> None:
     base = {"names": ("a.example.com",), "server": "https://s"}
     credentials = folder / "credentials"

@@ -95,13 +95,15 @@ def test_check_says_what_would_be_done_and_where_that_is_said(folder: Path) -> N
         "lan:\n"
         "  eui64: True (homing.toml:24)\n"
     )
+    inherited = "is given the api_key of https://ddns.example.com (homing.toml:10)"
     assert done.stderr.splitlines() == [
         "homing: cam.secret holds a secret and may be read by others: chmod o= cam.secret",
         "homing: http://dyn.example.net: the dyndns2 secret crosses the network in clear; use https",
+        f"homing: homing.toml:15: http://dyn.example.net {inherited}: give this account one of its own",
     ]
     found = told(folder, "check")
     assert list(found) == ["file", "problems", "warnings", "client", "agent", "lan"]
-    assert (found["file"], found["problems"], len(found["warnings"])) == ("homing.toml", [], 2)
+    assert (found["file"], found["problems"], len(found["warnings"])) == ("homing.toml", [], 3)
     assert found["client"][1]["origins"]["secret"] == "homing.toml:17"
     assert found["agent"]["ping_url"] == {"value": "(set)", "origin": "homing.toml:21"}
     assert not (folder / "state").exists(), "nothing is done"

@@ -54,7 +54,7 @@ def told(file: Path) -> str:
         (b"x = 1\nserver = https://s\n", ":2: expected a val"),
         (b"[client\n", ":1: Expected ']' at the end of a table declaration (column 8)"),
         (b"x = 1\ny = '''\n\n", ":3: Expected \"'''\": the file ends too early"),
-        (b"a = 1\nb = 2\na = 3\n", ":3: Cannot overwrite a value (column 6)"), (b"\0", ":1: "),
+        (b"a = 1\nb = 2\na = 3\n", ":3: a is given in line 1 already: keep one"), (b"\0", ":1: "),
     ],
     ids=range(12),
 )  # fmt: skip

@@ -101,6 +101,13 @@ def test_a_rate_is_a_number_that_means_something(text: str) -> None:
             parse_settings(environment)
 
 
+@pytest.mark.parametrize("name", ["HOMING_API_KEY", "HOMING_ORIGIN_SECRET"])
+def test_a_secret_of_blanks_is_a_problem_and_never_no_secret(name: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        parse_settings(NEEDED | {name: " \n"})
+    assert caught.value.problems == (f"{name}: expected a text, not blanks",)
+
+
 def test_no_secret_is_shown() -> None:
     settings = parse_settings(NEEDED | {"HOMING_API_KEY": "s3cret", "HOMING_ORIGIN_SECRET": "s3cret"})
     assert "s3cret" not in repr(settings)

@@ -14,9 +14,14 @@ from homing.settings import values
 from homing.settings.table import LoadedTable, load_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-READERS = {"colour": values.text, "speed": values.whole_number(1, 9), "quiet": values.flag}
+READERS: dict[str, Callable[[Any], Any]] = {
+    "colour": values.text,
+    "speed": values.whole_number(1, 9),
+    "quiet": values.flag,
+}
 
 
 def load(file: Path | None, flags: dict[str, Any] | None = None, **environment: str) -> LoadedTable:

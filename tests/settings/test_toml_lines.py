@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from homing.settings.toml_lines import MAX_DEPTH, find_lines
+from homing.settings.toml_lines import MAX_DEPTH, find_lines, find_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,3 +168,24 @@ def test_an_array_of_tables_is_counted_and_its_inner_tables_belong_to_the_last()
 def test_what_is_nested_too_deeply_has_no_line(text: str) -> None:
     assert max(map(len, find_lines("b = 1\n" + text))) <= MAX_DEPTH
     assert find_lines("b = 1\n" + text)["b",] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "repeated"),
+    [
+        ("[client]\nserver = 1\n# x\n'server' = 2\n", (("client", "server"), 2, 4)),
+        ("[a]\n[b]\n[a]\n", (("a",), 1, 3)),
+        ("a.b = 1\na = {b = 2}\n", (("a", "b"), 1, 2)),
+        ("[[a]]\nx = 1\n[[a]]\ny = 1\ny = 2\n", (("a", 1, "y"), 4, 5)),
+        ("a = {b = 1, b = 2}\n", (("a", "b"), 1, 1)),
+        ("a = 1\nb = [{c = 1}, {c = 2}]\n[d.e]\n[d]\n[[f]]\n[[f]]\n[f.g]\n", None),
+    ],
+)
+def test_a_key_that_is_given_twice_is_found_with_both_lines(text: str, repeated: object) -> None:
+    assert find_repeated(text) == repeated
+
+
+@given(st.text(alphabet='ab.=[]{}"\n, #1', max_size=80))
+def test_any_text_is_looked_through_for_repeats(text: str) -> None:
+    found = find_repeated(text)
+    assert found is None or 1 <= found[1] <= found[2] <= text.count("\n") + 1

@@ -72,7 +72,10 @@ class Connection:
             self._socket.settimeout(_left(deadline))
             self._socket.sendall(_render_head(method, target, headers, len(body)) + body)
             sent = True
-            status, answered, read, self.reusable = read_reply(io.BufferedReader(incoming), method, MAX_REPLY)
+            reader = io.BufferedReader(incoming)
+            status, answered, read, may_stay = read_reply(reader, method, MAX_REPLY)
+            incoming.is_over = True
+            self.reusable = may_stay and not reader.peek(1)  # what came too much is nobody's reply
             return status, answered, read
         except (OSError, Unreadable) as error:
             closed = isinstance(error, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError))
@@ -80,7 +83,9 @@ class Connection:
             raise Lost(text, sent=sent, answered=incoming.received, closed=closed) from None
 
     def is_quiet(self) -> bool:
-        """Tell whether nothing came while it was idle. What comes then is the end of the connection."""
+        """Tell whether nothing came while it was idle. What comes then is the connection's end, or nobody's reply."""
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return False  # it is off the socket already
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return not poll.poll(0)
@@ -97,11 +102,15 @@ class _Incoming(io.RawIOBase):
         self._source = source
         self._deadline = deadline
         self.received = False
+        self.is_over = False
+        """Nothing more is read: what is left is what came already."""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self.is_over:
+            return 0
         self._source.settimeout(_left(self._deadline))
         count = self._source.recv_into(buffer)
         self.received = self.received or count > 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ from homing.cli.options import Place, print_json
 from homing.core.errors import InvalidInput, InvalidSettings, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from homing.formats.client_draft import ImportedAccount, ImportedClient
 
 
@@ -30,11 +34,14 @@ def import_client(
     except InvalidInput as error:
         _end_with_nothing(client, (), str(error).splitlines(), as_json=as_json)
     if not imported.accounts:
-        _end_with_nothing(client, imported.told, [f"{origin}: no host that Homing can keep right"], as_json=as_json)
+        what = "no host that Homing can keep right" if imported.has_hosts else "no hosts in it"
+        _end_with_nothing(client, imported.told, [f"{origin}: {what}"], as_json=as_json)
     if output is not None and not dry_run and not force and os.path.lexists(output):
         raise Refused(f"{output} is there already: --force replaces it, or give --output another name")
     toml = _render(imported, origin)
-    warnings = (*imported.told, *_write(toml, None if dry_run else output, force=force))
+    warnings = (*imported.told, *_check(toml, output))
+    if output is not None and not dry_run:
+        _write(toml, output, force=force)
     if as_json:
         shown = None if dry_run or output else toml
         where = str(output) if output and not dry_run else None
@@ -69,40 +76,46 @@ def _render(imported: ImportedClient, origin: str) -> str:
 # --- the file
 
 
-def _write(toml: str, output: Path | None, *, force: bool) -> tuple[str, ...]:
-    """Check the file as `homing update` would read it, and put it in its place as a whole; return what it warns of.
-
-    Without `output` it is only checked. Raises Refused; then nothing is left behind.
-    """
-    folder = str(output.parent) if output else None
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=".homing-import-", suffix=".toml", dir=folder)  # mode 0600
-        try:
-            with open(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(toml)
-                stream.flush()
-                os.fsync(stream.fileno())
-            warnings = _check(Path(name), output)
-            if output is not None:
-                _put(name, output, force=force)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
-    except OSError as error:
-        raise Refused(f"{output or 'the draft'} cannot be written: {error.strerror}") from None
-    return warnings
-
-
-def _check(made: Path, output: Path | None) -> tuple[str, ...]:
+def _check(toml: str, output: Path | None) -> tuple[str, ...]:
+    """Read the text as `homing update` would read the file; return what that warns of. Raises Refused."""
     from homing.settings.client_loading import load_client
+    from homing.settings.toml_file import FILE_NAME, parse_toml
 
-    shown = str(output or "homing.toml")
     try:
-        loaded = load_client(file=made, environment={})
+        return load_client(environment={}, toml=parse_toml(toml, output or Path(FILE_NAME))).warnings
     except InvalidSettings as error:
-        problems = [problem.replace(str(made), shown) for problem in error.problems]
-        raise Refused("\n".join(problems)) from None
-    return tuple(warning.replace(str(made), shown) for warning in loaded.warnings)
+        raise Refused("\n".join(error.problems)) from None
+
+
+def _write(toml: str, output: Path, *, force: bool) -> None:
+    """Put the file in its place as a whole, readable by its user alone. Raises Refused; then nothing is left behind."""
+    try:
+        with _undisturbed():
+            descriptor, name = tempfile.mkstemp(prefix=".homing-import-", suffix=".toml", dir=output.parent)  # 0600
+            try:
+                with open(descriptor, "w", encoding="utf-8") as stream:
+                    stream.write(toml)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                _put(name, output, force=force)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name)
+    except OSError as error:
+        raise Refused(f"{output} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait that would end this program and leave a file with a secret behind. Windows has no such thing."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _put(made: str, output: Path, *, force: bool) -> None:

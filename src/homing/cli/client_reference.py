@@ -13,6 +13,7 @@ from homing.settings.client_keyring import SERVICE
 from homing.settings.client_layers import CREDENTIAL, FILE, KEYRING, PREFIX
 from homing.settings.one_machine import AGENT_TABLE, CLIENT_TABLE, LAN_TABLE
 from homing.settings.toml_file import FILE_NAME
+from homing.settings.values import WholeNumber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ _HEAD = f"""\
 `[{LAN_TABLE}]` of `{FILE_NAME}`, the server's file or one of its own. A flag wins over the environment, and the
 environment over the file. Everything can be said in the environment alone, as in a container; an empty variable
 counts as unset. `homing config check` says what would be done, without doing it, and every mistake with file and line.
+Times are in seconds, or text with a unit: `90`, `"5m"`, `"12h"`, `"7d"`.
 
 ```toml
 [{CLIENT_TABLE}]
@@ -44,7 +46,9 @@ secret_file = "vpn.secret"
 ```
 
 Each `[[{CLIENT_TABLE}.{client_loading.HOSTS}]]` table is an account of its own; what it leaves out, `[{CLIENT_TABLE}]`
-says for it. Its own settings win over the environment, which is not about one account.
+says for it. Its own settings win over the environment, which is not about one account. Where a table has a server of
+its own and no secret, that server is given the secret of `[{CLIENT_TABLE}]`, of which each command warns. A name in
+several tables, such as at two services, is kept at each of them, also when it is named on the command line.
 
 A secret is looked for in this order; the API key likewise, under its own name (`api_key_file` and so on):
 
@@ -85,7 +89,7 @@ Where nothing names a server, ddupdate's own file is read as it is: `/usr/local/
 | `router` | the router: NAT-PMP or PCP, then UPnP, then `stun_server` |
 | `nat-pmp`, `upnp`, `stun:HOST` | one of these; the first two may name the router, as `nat-pmp:192.168.1.1` |
 | `none` | leave this family alone |
-| `auto` | `reflector`; for ddupdate and duckdns `seen`, and IPv4 only where their servers know no better |
+| `auto` | `interface` if the Internet reaches its address; else `reflector`, for ddupdate and duckdns `seen` |
 
 An address that is not global, of the other family, or none at all is never sent. `allow_internal` lets the first pass.
 
@@ -112,7 +116,15 @@ def _rows(module: ModuleType, cls: type[Any]) -> Iterator[str]:
     meanings = dict(_texts(module, cls.__name__))
     for name, default in defaults_of(cls).items():
         names = ", ".join(f"`{name}{end}`" for end in (("", FILE, KEYRING) if name in SECRETS else ("",)))
-        yield f"| {names} | {_SHOWN.get(name) or _render(default)} | {meanings[name]} |\n"
+        meaning = meanings[name] + _bounds(module.READERS[name])
+        yield f"| {names} | {_SHOWN.get(name) or _render(default)} | {meaning} |\n"
+
+
+def _bounds(reader: Any) -> str:
+    """Return the end of a meaning: the bounds that the reader itself has."""
+    if not isinstance(reader, WholeNumber):
+        return ""
+    return f" From {reader.low} to {reader.high}{' seconds' * reader.is_seconds}."
 
 
 def _render(default: Any) -> str:

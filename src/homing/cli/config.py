@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from homing.cli.config_files import account_problems, hook_problems, hook_warnings, lan_warnings
 from homing.cli.config_view import (
     account_lines,
     agent_lines,
@@ -95,11 +97,11 @@ def show(file: Path | None, ddupdate_file: Path | None, as_json: bool) -> None:
 @ddupdate_option
 @json_option
 def check(file: Path | None, ddupdate_file: Path | None, as_json: bool) -> None:
-    """Check that the settings can be used: the zones with their records, the certificate, and what a client would do.
+    """Check that the settings can be used: zones with their records, certificates, hooks, and what a client would do.
 
-    Nothing is sent, and no server is asked. Every problem is told, as FILE:LINE: WHAT, and makes the exit code 1;
-    warnings do not. JSON: `file`, `problems`, `warnings`, `client` with what would be done for each account, and
-    `agent` and `lan` as `homing config show` has them.
+    Nothing is sent, no server is asked, and no hook is run. Every problem is told, as FILE:LINE: WHAT, and makes the
+    exit code 1; warnings do not. JSON: `file`, `problems`, `warnings`, `client` with what would be done for each
+    account, and `agent` and `lan` as `homing config show` has them.
 
     \b
     Example:
@@ -110,12 +112,14 @@ def check(file: Path | None, ddupdate_file: Path | None, as_json: bool) -> None:
     problems = [*found.problems]
     if found.server:
         problems += _unusable(found.server)
+    problems += _unusable_for_client(found)
     accounts = describe_accounts(found.client)
-    warnings = list(found.client.warnings) if found.client else []
+    told = (one.warnings for one in (found.client, found.server) if one)
+    warnings = list(dict.fromkeys(chain(*told, _doubts(found))))
     where = found.server.file if found.server else file
     if as_json:
-        told = {"file": str(where) if where else None, "problems": problems, "warnings": warnings}
-        print_json({**told, "client": accounts, **found.tables})
+        head = {"file": str(where) if where else None, "problems": problems, "warnings": warnings}
+        print_json({**head, "client": accounts, **found.tables})
         sys.exit(1 if problems else 0)
     for warning in warnings:
         click.echo(f"homing: {warning}", err=True)
@@ -135,8 +139,10 @@ class _Found:
     problems: tuple[str, ...]
     server: Loaded | None
     client: LoadedClient | None
+    loaded: dict[str, LoadedTable]
+    """`[agent]` and the like, as they were given."""
     tables: dict[str, Shown]
-    """`[agent]` and the like."""
+    """The same with what is so by default."""
 
 
 def _load(file: Path | None, ddupdate_file: Path | None) -> _Found:
@@ -149,16 +155,28 @@ def _load(file: Path | None, ddupdate_file: Path | None) -> _Found:
             problems.extend(problem for problem in error.problems if problem not in problems)
             return None
 
-    def read_table(table: str, module: Any, cls: type[Any]) -> Shown:
+    def read_table(table: str, module: Any) -> LoadedTable:
         read = attempt(lambda: load_table(table, module.READERS, module.PREFIX, file=file))
-        return show_table(read or LoadedTable({}, {}), defaults_of(cls))
+        return read or LoadedTable({}, {})
 
     server = attempt(lambda: one_machine.load(file=file))
     client = None
     if ddupdate_file or is_configured(os.environ, file):
         client = attempt(lambda: load_client(file=file, ddupdate_file=ddupdate_file))
-    tables = {name: read_table(name, *of_table) for name, of_table in _TABLES.items()}
-    return _Found(tuple(problems), server, client, tables)
+    loaded = {name: read_table(name, module) for name, (module, _) in _TABLES.items()}
+    tables = {name: show_table(loaded[name], defaults_of(cls)) for name, (_, cls) in _TABLES.items()}
+    return _Found(tuple(problems), server, client, loaded, tables)
+
+
+def _unusable_for_client(found: _Found) -> Iterator[str]:
+    if found.client:
+        yield from account_problems(found.client)
+    yield from hook_problems(found.loaded[AGENT_TABLE])
+
+
+def _doubts(found: _Found) -> Iterator[str]:
+    yield from hook_warnings(found.loaded[AGENT_TABLE])
+    yield from lan_warnings(found.loaded[LAN_TABLE])
 
 
 def _other_lines(found: _Found) -> Iterator[str]:

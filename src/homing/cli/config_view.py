@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from homing.core.values import defaults_of
 from homing.settings.client import DUCKDNS, SECRETS, ClientSettings
 from homing.settings.one_machine import Settings
-from homing.settings.values import ZoneSettings
+from homing.settings.zones import ZoneSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -17,7 +17,7 @@ from homing.cli.demo_agent import DemoAgent, agent_lines, ending, show_agent
 from homing.core.names import Name
 from homing.core.records import RRset
 from homing.settings.one_machine import Settings
-from homing.settings.values import ZoneSettings, zone_settings
+from homing.settings.zones import ZoneSettings, zone_settings
 
 if TYPE_CHECKING:
     from homing.core.hosts import Host

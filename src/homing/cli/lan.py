@@ -79,7 +79,6 @@ def lan(
       homing lan --interface br-lan --leases /tmp/dhcp.leases --watch
       homing lan --prefix 2001:db8:1200:1::/64
     """
-    from homing.client.lan_round import read_all_leases
     from homing.client.neighbours import open_reader
     from homing.settings.client_loading import load_client
     from homing.settings.lan import load_lan
@@ -95,7 +94,6 @@ def lan(
         click.echo(f"homing: {warning}", err=True)
     over = {"interfaces": interfaces, "leases": leases, "prefix": prefix, "interval": interval, "eui64": eui64 or None}
     wanted = load_lan({**over, "wake": False if no_wake else None}, file=config)
-    read_all_leases(wanted.leases)  # what is wrong with them is told before anything is asked
     reader = open_reader(wanted.interfaces)
     try:
         _run(accounts, reader, wanted, loaded, dry_run=dry_run, watch=watch, as_json=as_json)
@@ -116,13 +114,16 @@ def _run(
         LanWatch(accounts, reader, wanted, _reporter(as_json), is_dry_run=dry_run).run()
         return
     own = [one for account in accounts for one in account.names]
-    results = [make_round(account, reader, wanted, own, is_dry_run=dry_run).result for account in accounts]
+    rounds = [make_round(account, reader, wanted, own, is_dry_run=dry_run) for account in accounts]
+    results = [one.result for one in rounds]
+    notes = _warn([note for result in results for note in result.notes])
     if as_json:
-        print_json(describe_results(results, loaded.warnings))
+        print_json(describe_results(results, (*loaded.warnings, *notes)))
     else:
         _show(results)
     rows = [row for result in results for row in result.rows]
-    sys.exit(1 if any(row.outcome == "refused" for row in rows) else 3 if any(not row.is_good for row in rows) else 0)
+    is_later = any(not row.is_good for row in rows) or any(one.lacks_leases for one in rounds)
+    sys.exit(1 if any(row.outcome == "refused" for row in rows) else 3 if is_later else 0)
 
 
 def usable(loaded: LoadedClient) -> list[ClientSettings]:
@@ -147,8 +148,10 @@ def usable(loaded: LoadedClient) -> list[ClientSettings]:
 def _reporter(as_json: bool) -> Callable[[Result], None]:
     """Return what prints a round of --watch: a line of JSON for each, or what is new for people."""
     last: dict[tuple[str, str], tuple[str, str | None]] = {}
+    noted: set[str] = set()
 
     def report(result: Result) -> None:
+        noted.update(_warn([note for note in result.notes if note not in noted]))
         news = [row for row in result.rows if last.get((row.hostname, row.record_type)) != _gist(row)]
         last.update({(row.hostname, row.record_type): _gist(row) for row in result.rows})
         if as_json and news:
@@ -159,6 +162,14 @@ def _reporter(as_json: bool) -> Callable[[Result], None]:
             _show_rows(news)
 
     return report
+
+
+def _warn(notes: Iterable[str]) -> list[str]:
+    """Write each note once, and return those that were written."""
+    written = list(dict.fromkeys(notes))
+    for note in written:
+        click.echo(f"homing: {note}", err=True)
+    return written
 
 
 def _gist(row: Row) -> tuple[str, str | None]:

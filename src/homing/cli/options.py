@@ -48,11 +48,11 @@ class Place:
     @property
     def settings(self) -> one_machine.Settings:
         """What the settings say about hosts; those of this machine say nothing about a stack."""
-        return (
-            one_machine.Settings()
-            if self.stack
-            else one_machine.load({"database": self.database}, file=self.config).settings
-        )
+        return one_machine.Settings() if self.stack else self.load().settings
+
+    def load(self) -> one_machine.Loaded:
+        """Return the settings of this machine, and what they warn of."""
+        return one_machine.load({"database": self.database}, file=self.config)
 
 
 region_option = click.option("--region", help="The AWS region, if it is not the one of the profile or AWS_REGION.")
@@ -95,7 +95,10 @@ def desk(place: Place, *, may_create: bool = False) -> Iterator[Desk]:
     else:
         from homing.wiring.one_machine import open_desk
 
-        opened = open_desk(place.settings, may_create=may_create)
+        loaded = place.load()
+        for warning in loaded.warnings:
+            click.echo(f"homing: {warning}", err=True)
+        opened = open_desk(loaded.settings, may_create=may_create)
     try:
         yield opened
     finally:

@@ -19,9 +19,9 @@ from homing.cli import cli
 from homing.cli.client_reference import render_client
 from homing.cli.serve import serve
 from homing.core.values import MISSING, defaults_of
-from homing.settings import values
+from homing.settings import zones
 from homing.settings.one_machine import FILE_NAME, PREFIX, Settings
-from homing.settings.values import ZoneSettings
+from homing.settings.zones import ZoneSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,14 +37,18 @@ environment, and the environment over the file. `homing config show` prints ever
 `homing config check` tells every mistake at once. A name that is no setting is a mistake, not ignored.
 
 The file is the one that `--config` or `HOMING_CONFIG` names, else the first of `./{FILE_NAME}`,
-`$XDG_CONFIG_HOME/homing/{FILE_NAME}` (`~/.config` if unset) and `/etc/homing/{FILE_NAME}`. The commands beside a
-running server read the same file and environment, but do not know the server's flags.
+`$XDG_CONFIG_HOME/homing/{FILE_NAME}` (`~/.config` if unset) and `/etc/homing/{FILE_NAME}`. One in `./` that other
+users may have put there is passed over, and that is told: it or its folder belongs to neither root nor you, or others
+may write it, or into a folder that is not sticky. The commands beside a running server read the same file and
+environment, but do not know the server's flags.
 
 - Lists: TOML arrays; commas in the environment; a flag is given several times.
 - Times: whole seconds, or text with a unit: `90`, `"5m"`, `"12h"`, `"7d"`, `"2w"`.
 - Listen addresses: `"127.0.0.1:8080"`, `"[::1]:8080"`.
 - Secrets have no flag, since a process list shows flags. They may stand in a file of their own, named by
-  `..._FILE` in the environment or `..._file` in `{FILE_NAME}`.
+  `..._FILE` in the environment or `..._file` in `{FILE_NAME}`. One that is empty there is a mistake; an empty variable
+  of a secret counts as unset, while that of any other setting sets it to nothing (`HOMING_HTTP_LISTEN=` turns HTTP
+  off). A file with a secret in it that others than its owner and group may read is warned of.
 """
 
 _ZONES_HEAD = """\
@@ -143,7 +147,7 @@ def _zone_rows() -> Iterator[str]:
 
 def _attribute_docs(class_name: str) -> Iterator[tuple[str, str]]:
     """Yield the texts that stand below the fields of a class, which Python itself forgets."""
-    tree = ast.parse(inspect.getsource(values))
+    tree = ast.parse(inspect.getsource(zones))
     found = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name)
     for field, text in zip(found.body, found.body[1:], strict=False):
         is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)

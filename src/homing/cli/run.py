@@ -9,22 +9,12 @@ from typing import Any
 
 import click
 
+from homing.cli.agent_options import agent_options
 from homing.runtimes.agent_log import LEVELS, Level
-from homing.settings.client import PROTOCOLS
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--server", help="The server's URL.")
-@click.option("--protocol", type=click.Choice(PROTOCOLS), help="How the server is spoken to: signed if unset.")
-@click.option("--secret-file", type=click.Path(path_type=Path), help="A file with the secret, password or token.")
-@click.option("--username", help="dyndns2: the user, if it is not the name itself.")
-@click.option("--interface", "of_interface", help="Take the addresses of this interface.")
-@click.option("--ipv4-only", is_flag=True, help="Leave IPv6 alone.")
-@click.option("--ipv6-only", is_flag=True, help="Leave IPv4 alone.")
-@click.option("--allow-internal", is_flag=True, help="Take an address that is not global too.")
-@click.option("--ca-file", type=click.Path(path_type=Path), help="Certificates (PEM) that are trusted too.")
-@click.option("--dns-server", help="Whom to ask what DNS shows: ADDRESS or ADDRESS:PORT.")
+@agent_options
 @click.option("--interval", help="Between two looks where nothing tells of a change: 300, 5m.")
 @click.option("--state-file", type=click.Path(path_type=Path), help="Where it keeps what it knows.")
 @click.option("--ping-url", help="Fetched while all is well, and with /fail behind it when something is not.")
@@ -34,7 +24,6 @@ from homing.settings.client import PROTOCOLS
 @click.option(
     "--lan", is_flag=True, default=None, help="Keep the other names of the group right too: homing lan --watch."
 )
-@click.option("--config", type=click.Path(path_type=Path), help="The settings file, homing.toml.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is logged.")
 def run(config: Path | None, log_level: Level, **given: Any) -> None:
     """Watch this machine's addresses and keep names right, until SIGTERM.

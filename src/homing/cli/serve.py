@@ -63,6 +63,8 @@ def serve(config: str | None, **flags: Any) -> None:
 
     given = {name: list(value) if isinstance(value, tuple) and value else value for name, value in flags.items()}
     loaded = one_machine.load(given, file=Path(config) if config else None)
+    for warning in loaded.warnings:
+        click.echo(f"homing: {warning}", err=True)
     configure_logging("json" if loaded.settings.log_format == "json" else "text", loaded.settings.log_level)
     server.run(server.serve(loaded.settings, lambda running: _tell(running, loaded.file)))
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from homing.cli.agent_options import agent_options
 from homing.cli.options import json_option, print_fields, print_json
 from homing.core.errors import Refused
+from homing.core.values import replace
 from homing.services.installing import plan_install, plan_uninstall
 from homing.services.orders import make_order
-from homing.services.places import INITS, current_user, find_place
-from homing.services.standing import files_of, look
+from homing.services.places import INITS, check_folder, current_user, find_place
+from homing.services.standing import files_of, is_same, look
 from homing.services.steps import Command, Remove, StepFailed, Write, carry_out
-from homing.settings.client import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,19 +66,8 @@ def service() -> None:
 
 
 @service.command("install")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--server", help="The server's URL.")
-@click.option("--protocol", type=click.Choice(PROTOCOLS), help="How the server is spoken to: signed if unset.")
-@click.option("--secret-file", type=click.Path(path_type=Path), help="A file with the secret, password or token.")
-@click.option("--username", help="dyndns2: the user, if it is not the name itself.")
-@click.option("--interface", "of_interface", help="Take the addresses of this interface.")
-@click.option("--ipv4-only", is_flag=True, help="Leave IPv6 alone.")
-@click.option("--ipv6-only", is_flag=True, help="Leave IPv4 alone.")
-@click.option("--allow-internal", is_flag=True, help="Take an address that is not global too.")
-@click.option("--ca-file", type=click.Path(path_type=Path), help="Certificates (PEM) that are trusted too.")
-@click.option("--dns-server", help="Whom to ask what DNS shows: ADDRESS or ADDRESS:PORT.")
+@agent_options
 @click.option("--interval", help="Of the timer, or between two looks of the agent: 5m, 1h.")
-@click.option("--config", type=click.Path(path_type=Path), help="The settings file, homing.toml.")
 @click.option("--timer", is_flag=True, help="Run `homing update` each so often, and no agent.")
 @_consent_options
 @_place_options
@@ -97,14 +87,15 @@ def install(
       homing service install --user --timer --interval 15m
     """
     _refuse_questions(yes=yes or dry_run, as_json=as_json)
-    user = current_user()
-    place = find_place(init, os.environ, user, wants_user=wants_user)
+    place = _find_place(init, wants_user=wants_user, dry_run=dry_run)
     order = make_order(place, "timer" if timer else "agent", {"names": names, **given}, config, os.environ)
-    standing = files_of(place) if dry_run and not _answers(place) else look(place)
-    plan = plan_install(place, order.job, standing, force=force, lingers=_lingers(user))
+    standing, silence = _look_if_it_answers(place) if dry_run else (look(place), ())
+    plan = plan_install(place, order.job, standing, force=force, lingers=_lingers(place.user))
     for warning in () if as_json else order.warnings:
         click.echo(f"homing: {warning}", err=True)
-    _follow(plan, place, "installed", (*order.warnings, *plan.notes), yes=yes, dry_run=dry_run, as_json=as_json)
+    plan = replace(plan, notes=(*silence, *plan.notes))
+    notes = (*order.warnings, *plan.notes)
+    _follow(plan, place, standing, "installed", notes, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 @service.command("uninstall")
@@ -119,9 +110,10 @@ def uninstall(init: Init | None, wants_user: bool, yes: bool, dry_run: bool, for
       homing service uninstall --user --yes
     """
     _refuse_questions(yes=yes or dry_run, as_json=as_json)
-    place = find_place(init, os.environ, current_user(), wants_user=wants_user)
-    plan = plan_uninstall(place, look(place), force=force)
-    _follow(plan, place, "uninstalled", plan.notes, yes=yes, dry_run=dry_run, as_json=as_json)
+    place = _find_place(init, wants_user=wants_user, dry_run=dry_run)
+    standing = look(place)
+    plan = plan_uninstall(place, standing, force=force)
+    _follow(plan, place, standing, "uninstalled", plan.notes, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 @service.command("status")
@@ -147,9 +139,16 @@ def status(init: Init | None, wants_user: bool, as_json: bool) -> None:
 # --- carrying out
 
 
+def _find_place(init: Init | None, *, wants_user: bool, dry_run: bool) -> Place:
+    place = find_place(init, os.environ, current_user(), wants_user=wants_user, changes=not dry_run)
+    check_folder(place)
+    return place
+
+
 def _follow(
-    plan: Plan, place: Place, outcome: str, notes: Iterable[str], *, yes: bool, dry_run: bool, as_json: bool
-) -> None:
+    plan: Plan, place: Place, standing: Standing, outcome: str, notes: Iterable[str],
+    *, yes: bool, dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Show the steps, ask, and do them."""
     result = {"manager": place.init, "scope": "user" if place.is_user else "system",
               "steps": [_describe_step(step) for step in plan.steps], "notes": list(notes)}  # fmt: skip
@@ -157,14 +156,23 @@ def _follow(
         _show_plan(plan)
     if dry_run or not plan.steps:
         outcome = "dry-run" if plan.steps else "already-so"
-    elif not yes and not click.confirm("Do this?", err=True):
-        raise Refused("nothing was done")
     else:
+        if not yes:
+            _ask(place, standing)
         _carry_out(plan, place)
     if as_json:
         print_json(result | {"outcome": outcome})
     elif outcome not in ("dry-run", "already-so"):
         click.echo(outcome)
+
+
+def _ask(place: Place, standing: Standing) -> None:
+    """Return if the answer is yes, and was given to what is still there: what is shown takes its place as a whole."""
+    if not click.confirm("Do this?", err=True):
+        raise Refused("nothing was done")
+    if not is_same(standing, look(place)):
+        what = "the crontab" if place.init == "cron" else f"what is in {place.folder}"
+        raise Refused(f"{what} was changed while you were asked, and nothing was done: run the command again")
 
 
 def _carry_out(plan: Plan, place: Place) -> None:
@@ -184,12 +192,12 @@ def _refuse_questions(*, yes: bool, as_json: bool) -> None:
         raise click.UsageError("nobody is there to be asked: add --yes, or --dry-run")
 
 
-def _answers(place: Place) -> bool:
+def _look_if_it_answers(place: Place) -> tuple[Standing, tuple[str, ...]]:
+    """Return what is there, or the files alone and a word about why nobody can tell more."""
     try:
-        look(place)
-    except Refused:
-        return False
-    return True
+        return look(place), ()
+    except Refused as error:
+        return files_of(place), (f"{error}; until then install refuses, without --dry-run",)
 
 
 def _lingers(user: int) -> bool:
@@ -264,5 +272,7 @@ def _show(told: dict[str, Any]) -> None:
         click.echo(f"not installed ({told['manager']}, {told['scope']})")
         return
     files = ", ".join(one["path"] + {"ours": ""}.get(one["origin"], f" ({one['origin']})") for one in told["files"])
+    if told["installed"] == "timer" and told["last_result"] is None:
+        told = told | {"last_result": "not run yet" if told["last_run"] is None else "not ended yet"}
     told = {name: "yes" if value is True else "no" if value is False else value for name, value in told.items()}
     print_fields({name.replace("_", " "): value for name, value in told.items()} | {"files": files})

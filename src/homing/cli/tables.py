@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from homing.cli.options import Place
     from homing.core.records import RRset
     from homing.core.rows import Row
+    from homing.formats.imported import Imported
+    from homing.wiring.desk import Desk
 
 
 @click.command("import")
@@ -58,33 +60,48 @@ def import_(
       homing import config.json --dry-run
       homing import /etc/ddclient.conf --output homing.toml
     """
-    from homing.core.credentials import SECRET_RANDOM_BYTES, new_secret
-    from homing.formats.imported import read
-
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise Refused(f"{file} is not UTF-8 text") from None
+    text = _read_text(file)
     client = format_ if format_ in CLIENTS else recognise(text, file.name) if format_ is None else None
     refuse_client_options(is_client=client is not None, place=place, zone=zone, output=output, force=force)
     if client is not None:
         import_client(client, file, text, output=output, force=force, dry_run=dry_run, as_json=as_json)
-        return
+    else:
+        _import_tables(text, format_, zone, place, dry_run=dry_run, as_json=as_json)
+
+
+def _read_text(file: Path) -> str:
+    """Raises Refused."""
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Refused(f"{file} is not UTF-8 text") from None
+
+
+def _import_tables(
+    text: str, format_: str | None, zone: str | None, place: Place, *, dry_run: bool, as_json: bool
+) -> None:
+    """Take what a server had into the store."""
     with desk(place, may_create=True) as opened:
-        default_zone = parse_name(zone) if zone else opened.zones[0].name if len(opened.zones) == 1 else None
-        imported = read(
-            text,
-            format=format_,
-            default_zone=default_zone,
-            salt=lambda: secrets.token_bytes(16),
-            secret=lambda: new_secret(secrets.token_bytes(SECRET_RANDOM_BYTES)),
-        )
+        imported = _read_tables(text, format_, zone, opened)
         report = None if imported.problems else opened.importer.take(imported.rows, dry_run=dry_run)
     problems = [*imported.problems, *(report.problems if report else ())]
     warnings = imported.warnings
     if not opened.takes_chosen_passwords:
         warnings += tuple(_useless_passwords(imported.rows, place.stack or ""))
     _tell_import(warnings, problems, report, as_json=as_json, dry_run=dry_run, count=len(imported.rows))
+
+
+def _read_tables(text: str, format_: str | None, zone: str | None, opened: Desk) -> Imported:
+    from homing.core.credentials import SECRET_RANDOM_BYTES, new_secret
+    from homing.formats.imported import read
+
+    return read(
+        text,
+        format=format_,
+        default_zone=parse_name(zone) if zone else opened.zones[0].name if len(opened.zones) == 1 else None,
+        salt=lambda: secrets.token_bytes(16),
+        secret=lambda: new_secret(secrets.token_bytes(SECRET_RANDOM_BYTES)),
+    )
 
 
 def _useless_passwords(rows: Sequence[Row], stack: str) -> Iterator[str]:

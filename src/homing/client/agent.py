@@ -8,21 +8,23 @@ A look follows each change of the network as soon as that has settled, and each 
 differs from what the server is known to hold; in doubt (a start, a lost answer) DNS is asked first, so that nothing is
 sent in vain. One question is out at a time, and names that lack the same go in one request where the protocol takes
 several. What the server asked of us is kept through a restart (`agent_memory.py`). What an answer means is in
-`agent_answers.py`; the values are in `agent_values.py`, the waits in `waits.py`.
+`agent_answers.py`; the values are in `agent_values.py` and `agent_known.py`, the waits in `waits.py`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from homing.client.agent_abandoned import abandon_question, abandon_stale, heard_late
 from homing.client.agent_answers import answered, shown
+from homing.client.agent_known import Flight, State
 from homing.client.agent_memory import remember
-from homing.client.agent_turn import Turn, in_doubt, is_due_for_check, pending, reset
+from homing.client.agent_turn import Turn, in_doubt, is_due_for_check, pending, reset, wanted_of
 from homing.client.agent_values import (
+    Abandon,
     Answered,
     AskDns,
     Due,
-    Flight,
     Forced,
     Look,
     Looked,
@@ -34,7 +36,6 @@ from homing.client.agent_values import (
     Send,
     SetTimer,
     Shown,
-    State,
     Woke,
 )
 from homing.client.waits import PATIENCE, calmed, quiet, soon
@@ -44,11 +45,14 @@ from homing.core.values import replace
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from homing.client.agent_values import Action, Event, Moment, NameState, Plan
+    from homing.client.agent_known import NameState
+    from homing.client.agent_values import Action, Event, Moment, Plan
     from homing.core.addresses import Address
 
 LOOK_SECONDS, DNS_SECONDS, SEND_SECONDS = 60.0, 30.0, 60.0
 """After so long a question counts as unanswered, whatever has become of it."""
+DOUBT_SECONDS, CHECK_SECONDS = 2.0, 3.0
+"""So long DNS may take to answer: a send waits for the one, and nothing for the other."""
 
 
 def step(state: State, moment: Moment, event: Event) -> tuple[State, tuple[Action, ...]]:
@@ -58,6 +62,7 @@ def step(state: State, moment: Moment, event: Event) -> tuple[State, tuple[Actio
     _give_up(turn)
     _look(turn)
     _question(turn)
+    turn.tell_of_limit()
     _tell_the_watchdog(turn)
     _save(turn)
     _set_timer(turn)
@@ -104,6 +109,8 @@ def _looked(turn: Turn, event: Looked) -> None:
     if state.looking is None or event.number != state.looking.number:
         return
     turn.update(looking=None)
+    if event.is_free:
+        turn.update(looks=replace(state.looks, level=min(state.looks.burst, state.looks.level + 1)))
     if state.is_disk_failing:
         turn.update(saved=None)  # try again
     wanted = tuple(sorted(set(event.addresses), key=lambda address: address.version))
@@ -133,14 +140,17 @@ def _wants(turn: Turn, wanted: tuple[Address, ...], problems: tuple[str, ...]) -
     elif old:
         turn.log("warning", "this machine has no address to publish; names keep theirs. " + "; ".join(problems))
     turn.update(wanted=wanted)
+    abandon_stale(turn, tuple(old.values()))
     kinds = {record_type_of(address) for address in wanted if address.version not in old}
     turn.each(lambda one: one if kinds <= one.held.keys() else replace(one, is_doubtful=True))
 
 
 def _landed(turn: Turn, event: Answered | Shown) -> None:
-    """Take in an answer, if it is that to the question that is out. A late one says nothing any more."""
+    """Take in an answer, if it is that to the question that is out. A late one says hardly anything any more."""
     flight = turn.state.flight
     if flight is None or event.number != flight.number or (flight.purpose == "send") != isinstance(event, Answered):
+        if isinstance(event, Answered):
+            heard_late(turn, event)
         return
     turn.update(flight=None)
     if isinstance(event, Answered):
@@ -151,10 +161,11 @@ def _landed(turn: Turn, event: Answered | Shown) -> None:
 
 def _forced(turn: Turn) -> None:
     """Send all. A wait that the server itself asked for still holds: it does not know what its owner wants."""
-    turn.each(lambda one: replace(one, is_forced=True, stopped=None, refusals=0, hold_until=turn.now))
+    abandon_question(turn)
+    turn.each(lambda one: replace(one, is_forced=True, stopped=None, refusals=0, lacks={}, hold_until=turn.now))
     if not turn.state.gate.is_asked:
         turn.update(gate=replace(turn.state.gate, until=turn.now))
-    turn.update(look_at=turn.now)
+    turn.update(look_at=turn.now, is_limited=False)
     turn.log("info", "told to update now")
 
 
@@ -181,7 +192,8 @@ def _give_up(turn: Turn) -> None:
 
 def _look(turn: Turn) -> None:
     state = turn.state
-    if state.looking is not None or state.look_at is None or state.look_at > turn.now:
+    is_out = state.looking is not None and state.changed_at is None  # what was asked before a change is given up
+    if is_out or state.look_at is None or state.look_at > turn.now:
         return
     if not state.plan.looks_are_free:
         ready = state.looks.ready_at(turn.now)
@@ -189,6 +201,8 @@ def _look(turn: Turn) -> None:
             turn.update(look_at=ready)
             return
         turn.update(looks=state.looks.taken(turn.now))
+    if state.looking is not None:
+        turn.do(Abandon(state.looking.number))
     number = turn.number()
     turn.update(looking=Flight(number, turn.now + LOOK_SECONDS, "look"), look_at=None, changed_at=None)
     turn.do(Look(number))
@@ -202,7 +216,7 @@ def _question(turn: Turn) -> None:
     lacking = {one.name: pending(state, one, turn.moment) for one in state.names}
     due = [one for one in state.names if lacking[one.name] and turn.may_send_at(one) <= turn.now]
     # DNS is asked about all of them first, so that those that it shows wrong go together.
-    doubtful = next((one for one in due if turn.is_to_be_asked(one)), None)
+    doubtful = next((one for one in due if turn.is_to_be_asked(one, lacking[one.name])), None)
     if doubtful is not None:
         _ask(turn, doubtful, "doubt", lacking[doubtful.name])
     elif due:
@@ -212,7 +226,7 @@ def _question(turn: Turn) -> None:
             (one for one in state.names if not lacking[one.name] and is_due_for_check(state, one, turn.now)), None
         )
         if checked is not None:
-            _ask(turn, checked, "check", state.wanted)
+            _ask(turn, checked, "check", wanted_of(state, checked, turn.now))
 
 
 def _together(
@@ -233,7 +247,8 @@ def _is_sociable(one: NameState) -> bool:
 def _ask(turn: Turn, one: NameState, purpose: Literal["doubt", "check"], addresses: tuple[Address, ...]) -> None:
     number = turn.number()
     turn.update(flight=Flight(number, turn.now + DNS_SECONDS, purpose, (one.name,), addresses))
-    turn.do(AskDns(number, one.name, tuple([record_type_of(address) for address in addresses])))
+    kinds = tuple([record_type_of(address) for address in addresses])
+    turn.do(AskDns(number, one.name, kinds, DOUBT_SECONDS if purpose == "doubt" else CHECK_SECONDS))
 
 
 def _send(turn: Turn, names: tuple[NameState, ...], addresses: tuple[Address, ...]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from homing.client.agent_values import Log, NameState, Ping, RunHook, State
+from homing.client.agent_known import NameState, State
+from homing.client.agent_values import Log, Ping, RunHook
 from homing.client.waits import full_bucket
 from homing.core.addresses import record_type_of
 from homing.core.values import replace
@@ -21,6 +22,9 @@ CLOCK_IS_SET = 1_735_689_600.0
 CHECK_WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds between looks at DNS after a send, until it shows."""
 
+TOLD_WAIT = 2.0
+"""Seconds that a send may wait for its own limit before that is written."""
+
 
 class Turn:
     """The state so far and the actions so far. Lives for one step."""
@@ -31,8 +35,6 @@ class Turn:
         self.now = moment.now
         self.chance = moment.chance
         self.actions: list[Action] = []
-        self.is_dns_silent = False
-        """DNS has just not answered: whoever asks again now waits in vain once more."""
 
     def do(self, action: Action) -> None:
         """Have something done."""
@@ -77,12 +79,12 @@ class Turn:
         """Tell the owner's program."""
         self.do(RunHook(occasion, details))
 
-    def fail(self, why: str, name: str = "") -> None:
-        """Tell the owner that something is wrong, once."""
+    def fail(self, why: str, name: str = "", then: str = "") -> None:
+        """Tell the owner that something is wrong, once. `then`, what follows from it, is for the log only."""
         if self.state.is_failing:
             return
         self.update(is_failing=True)
-        self.log("error", why)
+        self.log("error", f"{why}; {then}" if then else why)
         self.hook("failure", {"name": name, "reason": why})
         self.do(Ping(is_well=False))
 
@@ -99,7 +101,7 @@ class Turn:
         return bool(state.wanted and state.changed_at is None) and all(
             one.stopped is None
             and not one.is_wrong
-            and (one.is_shown or not state.plan.checks_dns)
+            and (one.is_shown or not state.plan.checks_dns or not wanted_of(state, one, self.now))
             and not pending(state, one, self.moment)
             for one in state.names
         )
@@ -110,15 +112,34 @@ class Turn:
             return math.inf
         return max(self.state.gate.until, one.hold_until, one.sends.ready_at(self.now))
 
-    def is_to_be_asked(self, one: NameState) -> bool:
-        """Tell whether DNS is to be asked before a name is sent."""
-        return one.is_doubtful and not one.is_forced and self.state.plan.checks_dns and not self.is_dns_silent
+    def is_to_be_asked(self, one: NameState, lacking: Sequence[Address]) -> bool:
+        """Tell whether DNS is asked before a name is sent: it would be believed, and is not known to be silent."""
+        is_silent = self.now < self.state.dns_at
+        if not one.is_doubtful or one.is_forced or not self.state.plan.checks_dns or is_silent:
+            return False
+        return any(trusts_dns(self.state, one, address, self.now) for address in lacking)
+
+    def tell_of_limit(self) -> None:
+        """Write once, when it begins, that a send that nothing else holds back waits for its bucket to fill."""
+        if self.state.flight is not None or self.state.looking is not None or self.state.changed_at is not None:
+            return
+        waits = [
+            wait
+            for one in self.state.names
+            if (wait := one.sends.ready_at(self.now) - self.now) > TOLD_WAIT
+            and self.may_send_at(one) <= self.now + wait
+            and pending(self.state, one, self.moment)
+        ]
+        if waits and not self.state.is_limited:
+            self.log("info", f"waiting {min(waits):.0f} s: the limit of sends to this server")
+        if bool(waits) != self.state.is_limited:
+            self.update(is_limited=bool(waits))
 
     def next_time(self) -> float | None:
         """Return when something is due although nothing happens."""
         state = self.state
         times = [flight.until for flight in (state.looking, state.flight) if flight is not None]
-        if state.looking is None and state.look_at is not None:
+        if state.look_at is not None and (state.looking is None or state.changed_at is not None):
             times.append(state.look_at)
         if state.flight is None and state.looking is None and state.changed_at is None:
             times += [self._time_of(one) for one in state.names]
@@ -130,24 +151,37 @@ class Turn:
     def _time_of(self, one: NameState) -> float:
         if pending(self.state, one, self.moment):
             return self.may_send_at(one)
-        if self.state.plan.checks_dns and self.state.wanted and one.check_at is not None:
-            return one.check_at
+        if self.state.plan.checks_dns and wanted_of(self.state, one, self.now) and one.check_at is not None:
+            return max(one.check_at, self.state.dns_at)
         return math.inf
 
 
+def wanted_of(state: State, one: NameState, now: float) -> tuple[Address, ...]:
+    """Return the addresses that a name should have: all but those of which the server has no record."""
+    return tuple([address for address in state.wanted if now >= one.lacks.get(record_type_of(address), now)])
+
+
 def pending(state: State, one: NameState, moment: Moment) -> tuple[Address, ...]:
-    """Return the addresses that a name lacks, as far as is known: what is to be sent."""
+    """Return the addresses that a name lacks, as far as is known: what is to be sent.
+
+    A type of which the server may have no record goes together with the other: alone, it would be refused.
+    """
+    wanted = wanted_of(state, one, moment.now)
+    known = {held.address.version for held in one.held.values()} | {address.version for address in one.before}
     lacking = []
-    for address in state.wanted:
+    for address in wanted:
         held = one.held.get(record_type_of(address))
         if one.is_forced or held is None or held.address != address or _is_old(state.plan, held.at, moment.wall):
             lacking.append(address)
-    return state.wanted if lacking and state.plan.sends_whole else tuple(lacking)
+    is_whole = state.plan.sends_whole or any(address.version not in known for address in lacking)
+    return wanted if lacking and is_whole else tuple(lacking)
 
 
 def is_due_for_check(state: State, one: NameState, now: float) -> bool:
     """Tell whether DNS is to be looked at."""
-    return bool(state.plan.checks_dns and state.wanted and one.check_at is not None and one.check_at <= now)
+    if not state.plan.checks_dns or one.check_at is None or not wanted_of(state, one, now):
+        return False
+    return max(one.check_at, state.dns_at) <= now
 
 
 def trusts_dns(state: State, one: NameState, address: Address, now: float) -> bool:
@@ -184,7 +218,7 @@ def reset(state: State, plan: Plan, now: float) -> State:
     """Return the state under another plan. Refusals are forgotten, since the owner has acted."""
     known = {one.name: one for one in state.names} if plan.server == state.plan.server else {}
     names = [
-        replace(known[name], stopped=None, refusals=0, is_alone=False, hold_until=now, check_at=now)
+        replace(known[name], stopped=None, refusals=0, is_alone=False, lacks={}, hold_until=now, check_at=now)
         if name in known
         else _new_name(plan, name, now)
         for name in plan.names

@@ -1,4 +1,4 @@
-"""The agent's words: what happens to it (events), what it wants done (actions), and what it knows (State).
+"""The agent's words: its plan, what happens to it (events), and what it wants done (actions).
 
 Plain values, so that the step function can be driven by a simulation as well as by a real loop. Times are in seconds;
 `now` is of a clock that never jumps and starts anywhere, `wall` is seconds since 1970 and may be wrong.
@@ -13,7 +13,6 @@ from homing.core.values import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from homing.client.waits import Bucket
     from homing.core.addresses import Address
 
 RecordType: TypeAlias = Literal["A", "AAAA"]
@@ -101,6 +100,8 @@ class Looked:
     number: int
     addresses: tuple[Address, ...]
     problems: tuple[str, ...] = ()
+    is_free: bool = False
+    """It took nothing but the kernel's tables."""
 
 
 @frozen
@@ -116,6 +117,10 @@ class Answered:
     """A refusal is of the account, whatever names it was about."""
     names: Mapping[str, tuple[Verdict, str]] = field(default_factory=dict)
     """What was said of single names; the verdict is that of all others."""
+    lacking: Mapping[str, tuple[RecordType, ...]] = field(default_factory=dict)
+    """The types of which the server has no record for a name; nothing was done about them."""
+    unsaid: Mapping[str, tuple[RecordType, ...]] = field(default_factory=dict)
+    """The types of which the answer says nothing, while it says what it did about the other."""
 
 
 @frozen
@@ -153,6 +158,8 @@ class AskDns:
     number: int
     name: str
     record_types: tuple[RecordType, ...]
+    seconds: float
+    """For so long an answer is waited for, to all of them together."""
 
 
 @frozen
@@ -162,6 +169,16 @@ class Send:
     number: int
     names: tuple[str, ...]
     addresses: tuple[Address, ...]
+
+
+@frozen
+class Abandon:
+    """Nobody waits for the answer to this question any more: do not ask it if that can be helped, nor go on with it.
+
+    What is asked next must not wait for it either.
+    """
+
+    number: int
 
 
 @frozen
@@ -201,95 +218,4 @@ class Log:
     text: str
 
 
-Action: TypeAlias = Look | AskDns | Send | SetTimer | Save | RunHook | Ping | Log
-
-
-# --- what the agent knows
-
-
-@frozen
-class Held:
-    """An address that the server is known to hold, and since when: by `wall` and by `now`."""
-
-    address: Address
-    at: float
-    since: float
-
-
-@frozen
-class NameState:
-    """One name."""
-
-    name: str
-    sends: Bucket
-    held: Mapping[RecordType, Held] = field(default_factory=dict)
-    maybe: Mapping[Address, float] = field(default_factory=dict)
-    """What the server may hold, since a send has no answer yet, or never had; each with when it was last sent."""
-    before: tuple[Address, ...] = ()
-    """What it was known to hold last."""
-    is_doubtful: bool = True
-    """Ask DNS before sending: it may be right already."""
-    is_forced: bool = False
-    is_alone: bool = False
-    """It was refused together with others, and is sent by itself until it is known whose fault that was."""
-    stopped: str | None = None
-    """What the server said when it refused for good."""
-    refusals: int = 0
-    hold_until: float = 0.0
-    check_at: float | None = None
-    checks: int = 0
-    """Looks at DNS since the last send that did not show it."""
-    is_shown: bool = False
-    """DNS showed what the server holds, once since the last send."""
-    is_wrong: bool = False
-    """DNS showed something else for longer than it may lag."""
-    mismatches: int = 0
-
-
-@frozen
-class Flight:
-    """A question that is out. Its answer is not waited for beyond `until`."""
-
-    number: int
-    until: float
-    purpose: Literal["look", "doubt", "check", "send"]
-    names: tuple[str, ...] = ()
-    addresses: tuple[Address, ...] = ()
-    before: tuple[NameState, ...] = ()
-    """What was known of the names before they were sent; true again if the server did nothing."""
-
-
-@frozen
-class Gate:
-    """How long the server is left alone. `is_asked`: it said so itself, and nothing but time opens it."""
-
-    failures: int = 0
-    until: float = 0.0
-    is_asked: bool = False
-
-
-@frozen(kw_only=True)
-class State:
-    """All that the agent knows."""
-
-    plan: Plan
-    names: tuple[NameState, ...]
-    looks: Bucket
-    wanted: tuple[Address, ...] = ()
-    look_at: float | None = None
-    changed_at: float | None = None
-    """When the network began to change, if it has not been looked at since."""
-    look_failures: int = 0
-    flaps: float = 0.0
-    flapped_at: float = 0.0
-    looking: Flight | None = None
-    flight: Flight | None = None
-    gate: Gate = field(default_factory=Gate)
-    is_failing: bool = False
-    """The owner was told that something is wrong."""
-    ping_at: float = 0.0
-    timer: float | None = None
-    last_number: int = 0
-    saved: object = None
-    """What was last given to Save."""
-    is_disk_failing: bool = False
+Action: TypeAlias = Look | AskDns | Send | Abandon | SetTimer | Save | RunHook | Ping | Log

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homing.client.netlink_values import LINK_LOOPBACK, MAIN_TABLE, TEMPORARY
+from homing.client.netlink_values import LINK_LOOPBACK, TEMPORARY, lasting
 from homing.core.addresses import can_be_assigned, describe, is_global
 from homing.core.values import frozen
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 LEAST_MARGIN, MOST_MARGIN = 60, 1800
 """Seconds by which another lifetime must be longer; a router may take up to 1800 to renew (RFC 4861 section 6.2.1)."""
 
-_FOREVER = 1 << 32
 _NOWHERE = 1 << 33
 
 
@@ -32,7 +31,7 @@ class Wish:
     """What the owner wants: of which interface, within which networks, and whether odd addresses may be published."""
 
     interface: str | None = None
-    """None is the interface of the default route."""
+    """None is the interface of the default route; any, where there is no such route."""
     within: tuple[Network, ...] = ()
     temporary: bool = False
     """Take privacy addresses as well."""
@@ -53,11 +52,12 @@ class Choice:
 def choose(snapshot: Snapshot, version: int, wish: Wish, current: Address | None = None) -> Choice:
     """Choose an address of IP version 4 or 6; `current` is the one that is published."""
     links = {link.index: link for link in snapshot.links}
+    metrics = _metrics(snapshot, version)
     refused: list[str] = []
     candidates = []
     for one in snapshot.addresses:
         if one.address.version == version:
-            why_not = _objection(one, links.get(one.index), wish)
+            why_not = _objection(one, links.get(one.index), wish, metrics)
             if why_not is None:
                 candidates.append(one)
             elif why_not:
@@ -65,13 +65,12 @@ def choose(snapshot: Snapshot, version: int, wish: Wish, current: Address | None
     if not candidates:
         where = f" on {wish.interface}" if wish.interface else ""
         return Choice(None, f"no IPv{version} address{where} to publish" + "".join([f"; {why}" for why in refused[:5]]))
-    metrics = _metrics(snapshot, version)
     ranked = sorted(candidates, key=lambda one: _rank(one, metrics, wish))
     best = _kept(ranked, metrics, wish, current) or ranked[0]
     return Choice(best.address, f"on {links[best.index].name}, {_described(best)}")
 
 
-def _objection(one: InterfaceAddress, link: Link | None, wish: Wish) -> str | None:
+def _objection(one: InterfaceAddress, link: Link | None, wish: Wish, metrics: Mapping[int, int]) -> str | None:
     """Return why an address is out of the question; None if it is not, nothing if that goes without saying."""
     if link is None or (wish.interface is not None and link.name != wish.interface):
         return ""
@@ -81,6 +80,8 @@ def _objection(one: InterfaceAddress, link: Link | None, wish: Wish) -> str | No
         return ""
     if not link.is_up:
         return f"on {link.name}, which is down"
+    if wish.interface is None and metrics and one.index not in metrics:
+        return f"on {link.name}, which no default route goes through"
     if not one.is_usable:
         return "not usable yet, or a duplicate"
     if wish.within and not any(one.address in network for network in wish.within):
@@ -98,15 +99,14 @@ def _metrics(snapshot: Snapshot, version: int) -> Mapping[int, int]:
     """Return the priority of the best default route of each interface; the lowest number is the one in use."""
     found: dict[int, int] = {}
     for route in snapshot.routes:
-        if route.is_default and route.table == MAIN_TABLE and route.destination.version == version:
+        if route.is_default and route.destination.version == version:
             found[route.index] = min(route.priority, found.get(route.index, route.priority))
     return found
 
 
 def _rank(one: InterfaceAddress, metrics: Mapping[int, int], wish: Wish) -> tuple[int, ...]:
     """Return what orders addresses, best first; the number of the address itself makes the order complete."""
-    return (*_class(one, metrics, wish), -_preferred(one), -(_FOREVER if one.valid is None else one.valid),
-            int(one.address))  # fmt: skip
+    return (*_class(one, metrics, wish), -lasting(one.preferred), -lasting(one.valid), int(one.address))
 
 
 def _class(one: InterfaceAddress, metrics: Mapping[int, int], wish: Wish) -> tuple[int, ...]:
@@ -122,14 +122,10 @@ def _kept(
     best = ranked[0]
     for one in ranked:
         if one.address == current and _class(one, metrics, wish) == _class(best, metrics, wish):
-            lead = _preferred(best) - _preferred(one)
-            margin = min(max(_preferred(best) // 2, LEAST_MARGIN), MOST_MARGIN)
+            lead = lasting(best.preferred) - lasting(one.preferred)
+            margin = min(max(lasting(best.preferred) // 2, LEAST_MARGIN), MOST_MARGIN)
             return one if lead <= margin or one.preferred is None else None
     return None
-
-
-def _preferred(one: InterfaceAddress) -> int:
-    return _FOREVER if one.preferred is None else one.preferred
 
 
 def _described(one: InterfaceAddress) -> str:

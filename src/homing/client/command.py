@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_OUTPUT = 4096
 """Bytes; two addresses are far shorter."""
 _OURS = "HOMING_"
+_GRACE = 1.0
+"""Seconds that a command may go on after it has printed all."""
+_TICK = 0.01
 
 
 def run(command: str, family: Literal[4, 6], timeout: float) -> str:
@@ -44,16 +47,14 @@ def run(command: str, family: Literal[4, 6], timeout: float) -> str:
         reason = getattr(error, "strerror", None) or "cannot be started"
         raise ServerUnreachable(f"command: {words[0] if words else 'nothing'}: {reason}") from None
     assert process.stdout is not None
+    has_ended = False
     with process.stdout as stream:
         try:
             output = _read(stream, time.monotonic() + timeout)
-            code = process.wait(timeout=1) if output is not None else None
-        except subprocess.TimeoutExpired:
-            output, code = None, None
+            has_ended = output is not None and _wait(process, time.monotonic() + _GRACE)
         finally:
-            if process.returncode is None:
-                _end(process)
-    if output is None:
+            code = _end(process)
+    if output is None or not has_ended:
         raise ServerUnreachable(f"command: {words[0]} took too long, or printed too much")
     if code != 0:
         raise ServerUnreachable(f"command: {words[0]} ended with exit code {code}")
@@ -75,8 +76,24 @@ def _read(stream: IO[bytes], deadline: float) -> bytes | None:
     return None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it and its children, which are a session of their own. Not waited for yet, its number is still its own."""
+def _wait(process: subprocess.Popen[bytes], deadline: float) -> bool:
+    """Tell whether it ends in time; it is left unreaped where the system can, so that its number stays its own."""
+    if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
+        return process.returncode is not None
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_TICK)
+    return True
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """End all that it has started, which is a session of its own, and then itself if it has not. Return its exit code.
+
+    Its children are ended whatever it has done: one that has closed its output would stay, and one more each time.
+    """
     with contextlib.suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    return process.wait()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from homing.client.choice import Wish, choose
 from homing.client.netlink_values import MAIN_TABLE, TEMPORARY
+from homing.client.own_address import choose_own, is_left_to_us
 from homing.client.sources import NoAddress, check, find_address
 from homing.core.values import frozen
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from homing.core.addresses import Address
     from homing.settings.client import ClientSettings
 
-_SEES = ("awslabs", "awslabs-post")
-"""Protocols that set the address which the server sees: it has to be asked."""
 _PLACES = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
@@ -35,9 +33,13 @@ class Sight:
     problems: tuple[str, ...]
 
 
-def is_free(settings: ClientSettings) -> bool:
-    """Tell whether looking asks nobody but the kernel."""
-    return all(settings.source(family).kind in ("interface", "address", "none") for family in settings.families)
+def is_free(settings: ClientSettings, snapshot: Snapshot | None = None, current: Sequence[Address] = ()) -> bool:
+    """Tell whether looking asks nobody but the kernel; where its tables are at hand, whether it does this time."""
+    return all(
+        settings.source(family).kind in ("interface", "address", "none")
+        or _on_interface(settings, family, snapshot, _of(family, current)) is not None
+        for family in settings.families
+    )
 
 
 def look(settings: ClientSettings, snapshot: Snapshot | None, current: Sequence[Address], line: Line) -> Sight:
@@ -47,8 +49,7 @@ def look(settings: ClientSettings, snapshot: Snapshot | None, current: Sequence[
         kind = settings.source(family).kind
         if kind == "none":
             continue
-        published = next((one for one in current if one.version == family), None)
-        found = _on_interface(settings, family, snapshot, published)
+        found = _on_interface(settings, family, snapshot, _of(family, current))
         try:
             if found is not None:
                 addresses.append(check(found, family, settings))
@@ -82,7 +83,7 @@ def mark(accounts: Sequence[ClientSettings], snapshot: Snapshot, current: Sequen
     )
     chosen = tuple(
         [
-            _on_interface(settings, family, snapshot, next((one for one in held if one.version == family), None))
+            _on_interface(settings, family, snapshot, _of(family, held))
             for settings, held in zip(accounts, current, strict=True)
             for family in settings.families
         ]
@@ -103,15 +104,15 @@ def cheap_mark() -> Hashable:
     return tuple(found)
 
 
+def _of(family: int, addresses: Sequence[Address]) -> Address | None:
+    return next((one for one in addresses if one.version == family), None)
+
+
 def _on_interface(
     settings: ClientSettings, family: int, snapshot: Snapshot | None, current: Address | None
 ) -> Address | None:
     """Return the address on the interface, where the account takes it from there."""
     source = settings.ipv4 if family == 4 else settings.ipv6
-    is_auto = source.kind == "auto" and settings.protocol not in _SEES
-    if snapshot is None or not (is_auto or source.kind == "interface"):
+    if snapshot is None or not (source.kind == "interface" or is_left_to_us(settings, family)):
         return None
-    internal = settings.allow_internal and not is_auto  # what nobody has chosen must not be a guess
-    name = source.argument or settings.interface
-    wish = Wish(name, internal=internal, also_public=settings.public_networks)
-    return choose(snapshot, family, wish, current).address
+    return choose_own(settings, family, snapshot, current).address

@@ -20,7 +20,7 @@ from homing.core.errors import InvalidName
 from homing.core.names import parse_hostname
 from homing.core.values import frozen, replace
 from homing.protocols import awslabs_client, ddupdate_client, duckdns, dyndns2_client, signed_client
-from homing.protocols.asking import Ask, Heard, Kind, Reply, for_each, merge, refused
+from homing.protocols.asking import Ask, Heard, Kind, Reply, for_each, has_no_record, merge, refused, sum_up
 from homing.settings.client_checks import is_this_machine
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ Sent: TypeAlias = Mapping[Family, Address | None]
 Conversation: TypeAlias = Generator[Ask, Heard, Reply]
 Clock: TypeAlias = Callable[[], int]
 """Milliseconds since 1970."""
-
+_NO_ROW = "There was an issue finding or reading the DyanmoDB config item"
+"""What awslabs' own server says of a name or family that it does not know, as it spells it."""
 MAX_ROWS = 90
 """Addresses in one signed request; with the longest names they stay far below the 64 KiB that a body may have."""
 
@@ -62,6 +63,12 @@ def canonical(name: str) -> str:
         return name
 
 
+def name_in_dns(settings: ClientSettings, name: str) -> str:
+    """Return what DNS calls a name: DuckDNS takes its own without their zone."""
+    label = name.removesuffix(".")
+    return f"{label}.{duckdns.ZONE}" if settings.protocol == "duckdns" and "." not in label else name
+
+
 # --- signed
 
 
@@ -84,7 +91,7 @@ def set_group(
             return signed_client.make_group_update(secret, signed_at, identity, some)
 
         def read(heard: Heard, sent: Mapping[str, Mapping[Family, Address]] = sent) -> Reply:
-            return signed_client.read_answer(heard, sent)
+            return signed_client.read_answer(heard, sent, identity)
 
         replies.append((yield from _attempt(ask_signed(settings, make, read, now))))
         if not replies[-1].kind.is_success:
@@ -179,7 +186,18 @@ def _awslabs(settings: ClientSettings, name: str, sent: Sent) -> Conversation:
             reply = yield from _awslabs_family(settings, name, family, address)
         return reply
 
-    return _in_turn([Part([name], family, partial(set_family, family, sent[family])) for family in sent])
+    reply = yield from _in_turn([Part([name], family, partial(set_family, family, sent[family])) for family in sent])
+    return _without_missing(reply)
+
+
+def _without_missing(reply: Reply) -> Reply:
+    """A name whose row of one family is set, while that of the other cannot be found, has but the one."""
+    is_known = any(host.kind.is_success for host in reply.hosts)
+    hosts = [
+        has_no_record(host.hostname, host.family) if host.family and _NO_ROW in host.text else host
+        for host in reply.hosts
+    ]
+    return replace(sum_up(hosts, reply.text), retry_after=reply.retry_after) if is_known else reply
 
 
 def _awslabs_family(settings: ClientSettings, name: str, family: Family, address: Address | None) -> Conversation:

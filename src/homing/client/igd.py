@@ -1,8 +1,8 @@
 """UPnP Internet Gateway Device: finding the router by SSDP and asking it for its IPv4 address (GetExternalIPAddress).
 
-UPnP Device Architecture 1.1 sections 1.3 (search) and 2 (description), WANIPConnection:1 section 2.4.18. Anybody on
-the LAN may answer a search: what answers may only point to itself, and its XML may be neither long nor have a document
-type.
+UPnP Device Architecture 1.1 sections 1.3 (search) and 2 (description), WANIPConnection:1 section 2.4.18. Anybody may
+answer a search: only the router that was asked is believed, or where all were asked this machine's own, or where it
+has none whoever is on the link. It may only point to itself, and its XML may be neither long nor have a document type.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import socket
 import time
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -20,7 +21,7 @@ from homing.core.values import frozen, replace
 from homing.protocols.asking import Ask, Heard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from xml.etree.ElementTree import Element
 
     from homing.core.addresses import Address
@@ -121,31 +122,54 @@ def parse_answer(heard: Heard) -> Address | None:
 
 
 def _search(host: str, port: int, line: Line, deadline: float) -> Iterator[str]:
-    """Yield where each router that answers describes itself, once. Raises ServerUnreachable."""
+    """Yield where each router that answers, and may, describes itself, once. Raises ServerUnreachable."""
     try:
         place = look_up(host, port, 4, deadline, socket.SOCK_DGRAM)[0][4]
+        may_answer = _whom_to_believe(IPv4Address(place[0]), line)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
             asking.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 2)
             bind(asking, line)
             for target in _TARGETS:
                 asking.sendto(make_search(host, port, target), place)
-            yield from _hear(asking, min(deadline, time.monotonic() + _WAIT + 1))
+            yield from _hear(asking, min(deadline, time.monotonic() + _WAIT + 1), may_answer)
     except OSError as error:
         raise ServerUnreachable(f"UPnP: {getattr(error, 'strerror', None) or 'no answer'}") from None
 
 
-def _hear(asking: socket.socket, end: float) -> Iterator[str]:
-    seen = set()
+def _whom_to_believe(asked: IPv4Address, line: Line) -> Callable[[IPv4Address], bool]:
+    """Return what tells who may answer. By its address alone: many routers answer from another port than was asked."""
+    if not asked.is_multicast:
+        return lambda sender: sender == asked
+    from homing.client.neighbours import read_snapshot
+    from homing.client.routers import get_router, is_on_link
+
+    snapshot = read_snapshot()
+    router = get_router(snapshot, line.interface)
+    if router is not None:
+        return lambda sender: sender == router
+    return lambda sender: is_on_link(sender, snapshot, line.interface)
+
+
+def _hear(asking: socket.socket, end: float, may_answer: Callable[[IPv4Address], bool]) -> Iterator[str]:
+    seen: set[str] = set()
+    others: set[str] = set()
     while (left := end - time.monotonic()) > 0:
         asking.settimeout(left)
         try:
             data, (sender, *_) = asking.recvfrom(4096)
         except TimeoutError:
-            return
+            break
         location = parse_location(data, str(sender))
-        if location is not None and location not in seen:
+        if location is None:
+            continue
+        if not may_answer(IPv4Address(sender)):
+            others.add(str(sender))
+        elif location not in seen:
             seen.add(location)
             yield location
+    if others and not seen:
+        text = f"{min(others)} answers a UPnP search, and is not this machine's router: name that, as upnp:192.168.1.1"
+        raise ServerUnreachable(text)
 
 
 def _ask_router(location: str, line: Line) -> Address:

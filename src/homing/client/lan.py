@@ -11,7 +11,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
-from homing.client.lan_prefixes import objection, prefixes_of
+from homing.client.lan_prefixes import objection, prefixes_of, with_room
 from homing.client.lan_values import Kept, Member, Move, Plan
 from homing.client.neighbours import ANSWERED
 from homing.core.addresses import (
@@ -101,7 +101,8 @@ def _guesses(member: Member, mac: str, link: OwnLink, aim: Aim) -> list[Address]
     if isinstance(member.address, IPv6Address):
         identifiers.append(interface_identifier_of(member.address))
     prefixes = [_LINK_LOCAL] if aim.prefix else prefixes_of(member, link, aim)
-    return [complete(prefix, one) for prefix in prefixes for one in identifiers]
+    places = [(prefix, one) for one in identifiers for prefix in with_room(prefixes, one)]
+    return [complete(prefix, one) for prefix, one in sorted(places, key=lambda place: prefixes.index(place[0]))]
 
 
 # --- one member
@@ -127,10 +128,13 @@ def _decide(member: Member, mac: str | None, scene: Scene, aim: Aim) -> Move | s
 
 def _by_identifier(member: Member, identifier: int, scene: Scene, aim: Aim, what: str) -> Move | str:
     prefixes = [aim.prefix] if aim.prefix else [one for link in scene.links for one in prefixes_of(member, link, aim)]
-    for prefix in prefixes:
+    fitting = with_room(prefixes, identifier)
+    for prefix in fitting:
         address = complete(prefix, identifier)
         if objection(member, address, aim) is None:
             return Move(member, address, f"{what}, in {prefix}")
+    if prefixes and not fitting:
+        return f"{what} does not fit into {prefixes[0]}"
     return _no_prefix(member, scene, aim)
 
 
@@ -246,10 +250,18 @@ def _why_not(member: Member, mac: str, scene: Scene, aim: Aim) -> str:
             return why_not
     if any(one.mac == mac and one.address in _disputed(scene) for one in scene.sights):
         return "another machine has its address too"
-    if member.version == 6 and not _has_chance(member, scene, aim):
-        return _no_prefix(member, scene, aim)
+    if not _has_chance(member, scene, aim):  # then nobody has looked for it
+        return _no_prefix(member, scene, aim) if member.version == 6 else _no_network(member, scene, aim)
     where = ", ".join(link.name for link in scene.links) or "any link"
     return f"{mac} was not seen on {where} with an IPv{member.version} address that would do"
+
+
+def _no_network(member: Member, scene: Scene, aim: Aim) -> str:
+    """Return why no IPv4 network will do."""
+    for network in [network for link in scene.links for network in link.networks]:
+        if objection(member, network.network_address + 1, aim) is not None:
+            return f"{network} is not global: homing host set NAME --allow-internal would allow it"
+    return "this link has no IPv4 network"
 
 
 def _no_prefix(member: Member, scene: Scene, aim: Aim) -> str:

@@ -36,6 +36,8 @@ class LanState:
     """The server asked to be left alone until then."""
     said: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """What was last written of each host that is left as it is."""
+    noted: frozenset[str] = frozenset()
+    """What the last rounds found worth telling, and was told: a file of leases that cannot be read."""
 
 
 def take_in(
@@ -47,8 +49,10 @@ def take_in(
     """
     rows = [row for one in rounds for row in one.result.rows if row.outcome != "skipped" or row.hostname not in own]
     state = replace(state, wait_until=moment.now + wait)
-    actions = [*_changes(rows, rounds)]
-    state, told = _left(state, rows)
+    notes = dict.fromkeys(note for one in rounds for note in one.result.notes)
+    actions: list[Action] = [Log("warning", note) for note in notes if note not in state.noted]
+    actions += _changes(rows, rounds)
+    state, told = _left(replace(state, noted=frozenset(notes)), rows)
     bad = [row for row in rows if not row.is_good]
     state, more = _trouble(state, bad) if bad else _calm(state, rows)
     return state, [*actions, *told, *more]
@@ -105,10 +109,11 @@ def _trouble(state: LanState, bad: Sequence[Row]) -> tuple[LanState, list[Action
     for row in bad:
         grouped.setdefault((row.outcome, row.text), []).append(f"{row.hostname.rstrip('.')} {row.record_type}")
     texts = [f"{_named(hosts)}: {outcome}: {text}" for (outcome, text), hosts in grouped.items()]
-    if failures <= TOLD_AFTER or failures & (failures - 1) == 0:
-        actions += [Log("warning", f"{text} ({failures} times now)") for text in texts]
     is_told = failures >= TOLD_AFTER or any(row.outcome == "refused" for row in bad)
-    if is_told and not state.is_failing:
+    is_new = is_told and not state.is_failing
+    if failures <= TOLD_AFTER or failures & (failures - 1) == 0:
+        actions += [Log("warning", f"{text} ({failures} times now)") for text in texts[is_new:]]
+    if is_new:
         names = dict.fromkeys(row.hostname.rstrip(".") for row in bad)
         actions += [
             Log("error", texts[0]),

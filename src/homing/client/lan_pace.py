@@ -24,6 +24,8 @@ PATIENCE = 4.0
 """What machines are given to come up with a new address, after a change."""
 AGAIN = (3.0, 15.0, 60.0)
 """Linux takes a neighbour for reachable for up to 45 seconds after it left."""
+_LONGEST = 3600.0
+"""Seconds after which the rest of a group is looked after, whatever the server goes on to refuse of one."""
 _BURST, _SECONDS = 5.0, 30.0
 """Rounds that changes bring about: so many at once, then one every so many seconds."""
 
@@ -65,11 +67,17 @@ def made(
     pace: Pace, now: float, rows: Sequence[Row], interval: float, chance: float, *,
     retry_after: int | None = None, is_waiting: bool = False,
 ) -> Pace:  # fmt: skip
-    """Return what follows from a round. `chance` is a number from 0 to 1."""
+    """Return what follows from a round. `chance` is a number from 0 to 1.
+
+    Rows that were right already tell nothing of how the server is: it was not asked about them.
+    """
     pace = replace(pace, changed_at=None, rounds=pace.rounds.taken(now))
     bad = [row for row in rows if not row.is_good]
-    if bad and all(not row.is_good or row.outcome == "skipped" for row in rows):
-        return _failed(pace, now, bad, chance, retry_after)
+    if bad and not any(row.outcome == "updated" for row in rows):
+        failed = _failed(pace, now, bad, chance, retry_after)
+        has_others = any(row.outcome == "unchanged" for row in rows)
+        longest = max(now + _LONGEST, failed.not_before)
+        return replace(failed, next_at=min(failed.next_at, longest)) if has_others else failed
     pace = replace(pace, failures=0, not_before=now + (retry_after or 0))
     if is_waiting and pace.again:
         return replace(pace, next_at=max(now + pace.again[0], pace.not_before), again=pace.again[1:])

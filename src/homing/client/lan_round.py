@@ -11,6 +11,7 @@ from homing.client.lan_values import Aim, Scene
 from homing.client.leases import read_leases
 from homing.client.looking import SETTLE, look_around
 from homing.client.update import Result, Row, line_of
+from homing.core.errors import InvalidInput
 from homing.core.names import parse_hostname
 from homing.core.values import field, frozen
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from homing.settings.client import ClientSettings
     from homing.settings.lan import LanSettings
 
+_LOST = "no MAC address is known of it, and there are leases that cannot be read: homing host set NAME --mac-address"
+
 
 @frozen
 class Round:
@@ -37,6 +40,8 @@ class Round:
     """What the server has acknowledged in this round, or is known to hold."""
     is_waiting: bool = False
     """Somebody was not found, or not for certain."""
+    lacks_leases: bool = False
+    """Somebody was not found who may stand in leases that cannot be read."""
 
 
 def make_round(
@@ -55,13 +60,13 @@ def make_round(
 
     Raises InvalidInput for settings that cannot be used, OSError where the neighbour tables cannot be read.
     """
-    leases = read_all_leases(lan.leases)
+    leases, notes = read_all_leases(lan.leases)
     aim = aim_of(account, lan, own)
     line = line_of(account)
     try:
         members = list_members(account, line)
     except GroupUnknown as error:
-        return Round(Result((_no_group(account, error),), error.reply.retry_after))
+        return Round(Result((_no_group(account, error),), error.reply.retry_after, notes))
     scene = look_around(reader, members, leases, aim, wakes=lan.wake, patience=patience)
     found = plan(members, scene, aim)
     known = held or {}
@@ -70,15 +75,28 @@ def make_round(
     rows, retry_after = _send(account, news, is_dry_run=is_dry_run)
     good = {(row.hostname, row.record_type) for row in rows if row.outcome in ("updated", "unchanged")}
     set_to = {_key(move): move.address for move in found.moves if move in rest or _key(move) in good}
-    rows = (*rows, *(_row(move, "unchanged") for move in rest), *(_kept(one) for one in found.kept))
-    is_waiting = bool(missing(members, scene, aim))
-    return Round(Result(_in_order(members, rows), retry_after), members, scene, set_to, is_waiting)
+    lost = [one for one in found.kept if notes and _needs_leases(one, aim)]
+    kept = [_kept(one, _LOST if one in lost else one.reason) for one in found.kept]
+    rows = (*rows, *(_row(move, "unchanged") for move in rest), *kept)
+    is_waiting = bool(lost or missing(members, scene, aim))
+    result = Result(_in_order(members, rows), retry_after, notes)
+    return Round(result, members, scene, set_to, is_waiting, bool(lost))
 
 
-def read_all_leases(files: Sequence[Path]) -> tuple[Lease, ...]:
-    """Return the leases of several files. Raises InvalidInput."""
+def read_all_leases(files: Sequence[Path]) -> tuple[tuple[Lease, ...], tuple[str, ...]]:
+    """Return the leases of several files, and what is wrong with those that cannot be read.
+
+    OpenWrt's dnsmasq writes its file some time after the start: most machines are found without it.
+    """
     now = time.time()
-    return tuple(lease for file in files for lease in read_leases(file, now))
+    leases: list[Lease] = []
+    notes = []
+    for file in files:
+        try:
+            leases += read_leases(file, now)
+        except InvalidInput as error:
+            notes.append(f"{error}: going on without these leases")
+    return tuple(leases), tuple(notes)
 
 
 def aim_of(account: ClientSettings, lan: LanSettings, own: Sequence[str]) -> Aim:
@@ -103,9 +121,16 @@ def _row(move: Move, outcome: str) -> Row:
     return Row(move.member.hostname, move.member.record_type, str(move.address), outcome, move.reason)  # type: ignore[arg-type]  # one of its words
 
 
-def _kept(one: Kept) -> Row:
+def _kept(one: Kept, reason: str) -> Row:
     address = str(one.member.address) if one.member.address else None
-    return Row(one.member.hostname, one.member.record_type, address, "skipped", one.reason)
+    return Row(one.member.hostname, one.member.record_type, address, "skipped", reason)
+
+
+def _needs_leases(one: Kept, aim: Aim) -> bool:
+    """Tell whether only a lease could have told which machine it is."""
+    member = one.member
+    is_known = member.mac is not None or (member.version == 6 and member.identifier is not None)
+    return not is_known and not member.is_locked and member.hostname not in aim.own
 
 
 def _in_order(members: Sequence[Member], rows: Sequence[Row]) -> tuple[Row, ...]:

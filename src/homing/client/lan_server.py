@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from homing.client.dialects import ask_signed, canonical, set_group
 from homing.client.lan_values import Member
+from homing.client.remote import ServerUnreachable
 from homing.client.update import Row, hold, now_in_milliseconds
 from homing.core.addresses import parse_address, parse_interface_identifier, parse_mac, record_type_of
 from homing.core.errors import HomingError, InvalidAddress, InvalidName
@@ -99,8 +100,9 @@ def parse_group(entries: object) -> tuple[Member, ...] | None:
 
 def _parse_member(entry: Mapping[str, Any]) -> Member | None:
     record_type: RecordType | None = {"A": "A", "AAAA": "AAAA"}.get(str(entry.get("record_type")))  # type: ignore[assignment]  # one of the two
+    listed = str(entry.get("hostname"))
     try:
-        hostname = parse_hostname(str(entry.get("hostname")), only_to_look_up=True)
+        hostname = parse_hostname(listed, only_to_look_up=True)
     except InvalidName:
         return None
     if record_type is None:
@@ -115,6 +117,7 @@ def _parse_member(entry: Mapping[str, Any]) -> Member | None:
         address=address if address is not None and record_type_of(address) == record_type else None,
         allow_internal=allowed if isinstance(allowed, bool) else None,
         is_locked=entry.get("locked") is True,
+        listed=listed if listed != hostname else None,
     )
 
 
@@ -132,7 +135,7 @@ def _list_signed(settings: ClientSettings, found: list[Member]) -> Conversation:
     identity, secret = canonical(settings.names[0]), settings.secret or ""
 
     def read(heard: Heard) -> Reply:
-        failure = signed_client.read_error(heard)
+        failure = signed_client.read_error(heard, identity)
         return failure or _take(heard, members_of(heard).get("hosts"), found)
 
     return ask_signed(
@@ -152,19 +155,25 @@ def _culprits(heard: Heard) -> dict[tuple[str, str], str]:
     """Return which hosts are the reason that all were refused, and why."""
     outcomes = members_of(heard).get("outcomes")
     return {
-        (str(one.get("hostname")), str(one.get("record_type"))): shorten(str(one.get("outcome")))
+        (str(one.get("hostname")), str(one.get("record_type"))): signed_client.explain(
+            shorten(str(one.get("outcome"))), str(one.get("hostname"))
+        )
         for one in (outcomes if isinstance(outcomes, list) else ())
         if isinstance(one, dict) and one.get("outcome") not in _DONE
     }
 
 
 def _listen(conversation: Conversation, heard: list[Heard]) -> Conversation:
-    """Hold a conversation, and keep what was heard."""
+    """Hold a conversation, and keep what was heard. That no answer came is its own to judge."""
     try:
         ask = next(conversation)
         while True:
-            heard.append((yield ask))
-            ask = conversation.send(heard[-1])
+            try:
+                heard.append((yield ask))
+            except ServerUnreachable as error:
+                ask = conversation.throw(error)
+            else:
+                ask = conversation.send(heard[-1])
     except StopIteration as end:
         reply: Reply = end.value
         return reply
@@ -184,7 +193,8 @@ def _list_awslabs(settings: ClientSettings, family: Family | None, found: list[M
     told = awslabs_client.read_get((yield awslabs_client.make_get(family, is_post=False)))
     if isinstance(told, Reply):
         return told
-    hostname = canonical(settings.names[0]).removesuffix(".") + "."
+    name = settings.names[0]  # as it is written: this server tells capitals from small letters
+    hostname = (name if name.isascii() else canonical(name)).removesuffix(".") + "."
     heard = yield awslabs_client.make_list(settings.secret or "", hostname, told)
     members = members_of(heard)
     message = members.get("return_message")
@@ -221,7 +231,7 @@ def _say_each(
 
 def _say(settings: ClientSettings, move: Move, told: Address) -> Conversation:
     internal = move.address if move.address != told else None
-    hostname = move.member.hostname
+    hostname = move.member.listed or move.member.hostname
     ask = awslabs_client.make_set(settings.secret or "", hostname, told, internal, is_post=False)
     return awslabs_client.read_answer((yield ask), hostname)
 
@@ -251,6 +261,8 @@ def _row_of(move: Move, reply: Reply) -> Row:
     for host in reply.hosts:
         if canonical(host.hostname) == move.member.hostname and str(move.address) in host.addresses:
             return _row(move, host.kind.value, host.text or move.reason)
+        if canonical(host.hostname) == move.member.hostname and host.family == move.address.version:
+            return _row(move, host.kind.value, host.text)
     return _row(move, reply.kind.value, reply.text)
 
 

@@ -28,6 +28,8 @@ class Member:
     """What it is set to now."""
     allow_internal: bool | None = None
     is_locked: bool = False
+    listed: str | None = None
+    """The name as the server lists it, where that is another text; awslabs' own server knows it by no other."""
 
     @property
     def version(self) -> int:

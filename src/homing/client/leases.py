@@ -13,8 +13,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from homing.core.addresses import parse_address, parse_mac
-from homing.core.errors import InvalidAddress, InvalidInput
+from homing.client.texts import get_address, get_mac
+from homing.core.errors import InvalidInput
 from homing.core.values import frozen
 
 if TYPE_CHECKING:
@@ -107,12 +107,12 @@ def _dnsmasq(lines: list[str]) -> Iterator[tuple[Address, Lease | None]]:
         words = [word for word in line.split(" ") if word]
         if len(words) < 4 or not _NUMBER.fullmatch(words[0]):
             continue
-        address = _address(words[2])
+        address = get_address(words[2])
         if address is None:
             continue
         expires = int(words[0]) or None
         if address.version == 4:
-            mac = _mac(words[1].rpartition("-")[2] if "-" in words[1] and ":" in words[1] else words[1])
+            mac = get_mac(words[1].rpartition("-")[2] if "-" in words[1] and ":" in words[1] else words[1])
         else:
             mac = mac_of_duid(_hex(words[4] if len(words) > 4 else ""))
         yield address, Lease(address, mac, _hostname(words[3]), expires)
@@ -126,7 +126,7 @@ def _kea(lines: list[str]) -> Iterator[tuple[Address, Lease | None]]:
     names = lines[0].split(",")
     for line in lines[1:]:
         fields = dict(zip(names, line.split(","), strict=False))
-        address = _address(fields.get("address", ""))
+        address = get_address(fields.get("address", ""))
         if "state" in names and "state" not in fields:
             continue  # torn
         if address is None or fields.get("lease_type", _ADDRESS_LEASE) != _ADDRESS_LEASE:
@@ -136,7 +136,7 @@ def _kea(lines: list[str]) -> Iterator[tuple[Address, Lease | None]]:
         if not is_held or not _NUMBER.fullmatch(expires):
             yield address, None
             continue
-        mac = _mac(fields.get("hwaddr", "")) or mac_of_duid(_hex(fields.get("duid", "")))
+        mac = get_mac(fields.get("hwaddr", "")) or mac_of_duid(_hex(fields.get("duid", "")))
         is_endless = _NUMBER.fullmatch(lifetime) is not None and int(lifetime) == _INFINITE
         yield address, Lease(address, mac, _hostname(fields.get("hostname", "")), None if is_endless else int(expires))
 
@@ -147,14 +147,14 @@ def _kea(lines: list[str]) -> Iterator[tuple[Address, Lease | None]]:
 def _isc(text: str) -> Iterator[tuple[Address, Lease | None]]:
     text = re.sub(r"^[ \t]*#.*$", "", text, flags=re.MULTILINE)
     for block in _LEASE_BLOCK.finditer(text):
-        address, said = _address(block[1]), _statements(block[2])
+        address, said = get_address(block[1]), _statements(block[2])
         if address is not None:
-            mac = _mac(said.get("hardware ethernet", ""))
+            mac = get_mac(said.get("hardware ethernet", ""))
             yield address, _isc_lease(address, mac, said)
     for block in _IA_BLOCK.finditer(text):
         mac = mac_of_duid(_unescape(block[1])[4:])  # the IAID stands before the DUID
         for inner in _IA_ADDRESS.finditer(block[2]):
-            address = _address(inner[1])
+            address = get_address(inner[1])
             if address is not None:
                 yield address, _isc_lease(address, mac, _statements(inner[2]))
 
@@ -199,20 +199,6 @@ def _unescape(text: str) -> bytes:
 
 
 # --- what they share
-
-
-def _address(text: str) -> Address | None:
-    try:
-        return parse_address(text)
-    except InvalidAddress:
-        return None
-
-
-def _mac(text: str) -> str | None:
-    try:
-        return parse_mac(text)
-    except InvalidAddress:
-        return None
 
 
 def _hex(text: str) -> bytes:

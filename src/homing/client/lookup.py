@@ -82,10 +82,9 @@ def parse_answer(query: bytes, wire: bytes, record_type: RecordType) -> frozense
     Aliases are followed by whoever answers: every address in the answer section counts.
     """
     try:
-        number, flags, questions, answers, _, _ = _HEADER.unpack_from(wire)
+        _, flags, _, answers, _, _ = _HEADER.unpack_from(wire)
         place = len(query) - len(_EDNS)
-        is_ours = number == _HEADER.unpack_from(query)[0] and flags & _RESPONSE and questions == 1
-        if not is_ours or wire[12:place].lower() != query[12:place].lower() or flags & _TRUNCATED:
+        if not answers_question(query, wire) or flags & _TRUNCATED:
             return None
         if flags & 15 not in (_NOERROR, _NXDOMAIN) or answers > _MAX_RECORDS:
             return None
@@ -103,6 +102,18 @@ def parse_answer(query: bytes, wire: bytes, record_type: RecordType) -> frozense
     except (struct.error, InvalidAddress):
         return None
     return frozenset(found)
+
+
+def answers_question(query: bytes, wire: bytes) -> bool:
+    """Tell whether a datagram is the response to this query, whatever it says (RFC 5452 section 9.1)."""
+    if len(wire) < _HEADER.size:
+        return False
+    number, flags, questions, *_ = _HEADER.unpack_from(wire)
+    place = len(query) - len(_EDNS)
+    is_same = questions == 1 and wire[12:place].lower() == query[12:place].lower()
+    # A server that could not read the question repeats none.
+    is_bare = questions == 0 and flags & 15 not in (_NOERROR, _NXDOMAIN)
+    return number == _HEADER.unpack_from(query)[0] and bool(flags & _RESPONSE) and (is_same or is_bare)
 
 
 def _address(record_type: RecordType, data: bytes) -> Address:
@@ -140,7 +151,7 @@ def _ask_one(name: str, record_type: RecordType, server: tuple[str, int], timeou
                     wire = asking.recv(4096)
                 except TimeoutError:
                     break
-                if wire[:2] == query[:2] and len(wire) >= _HEADER.size:
+                if answers_question(query, wire):
                     return parse_answer(query, wire, record_type)
     return None
 

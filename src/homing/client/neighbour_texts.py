@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from homing.client.netlink_values import (
     DAD_FAILED,
@@ -20,21 +21,23 @@ from homing.client.netlink_values import (
     TENTATIVE,
     InterfaceAddress,
     Link,
+    Route,
     Snapshot,
 )
-from homing.core.addresses import Address, parse_address
-from homing.core.errors import InvalidAddress
-from homing.core.values import frozen
+from homing.client.texts import get_address, get_mac
+from homing.core.values import frozen, replace
 
-_ARP = re.compile(r"\S+ \(([0-9.]+)\) at (\S+)(.*?) on (\S+)(.*)")
+if TYPE_CHECKING:
+    from homing.core.addresses import Address
+
+_ARP = re.compile(r"\S+ \(([0-9.]+)\) at (\S+)((?: .*?)?) on (\S+)(.*)")
 _EXPIRES = re.compile(r"expires in ([0-9]{1,6}) seconds")
 _ARP_LIFE, _ARP_RECENT = 1200, 30
 """Seconds: how long FreeBSD keeps an entry after it was confirmed, and how old one may be that counts as confirmed."""
 _ROW_LIFE = re.compile(r"permanent|(?:[0-9]{1,6}[dhms]){1,4}")
-_OCTETS = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}")
 _NDP_STATES = {"R": "reachable", "S": "stale", "D": "delay", "P": "probe", "I": "incomplete"}
 _INTERFACE = re.compile(r"([^\s:]+):? .*?flags=[0-9a-fA-F]+<([A-Z0-9_,]*)>.*")
-_DEFAULT = re.compile(r"^\s*interface: (\S+)$", re.MULTILINE)
+_SAID = re.compile(r"^[ \t]*+(interface|gateway): (\S++)$", re.MULTILINE)
 _LINK_WORDS = {"UP": LINK_UP, "RUNNING": LINK_CARRIER, "LOOPBACK": LINK_LOOPBACK}
 _ADDRESS_WORDS = {
     "temporary": TEMPORARY, "deprecated": DEPRECATED, "tentative": TENTATIVE, "duplicated": DAD_FAILED,
@@ -63,8 +66,8 @@ def parse_arp(text: str) -> tuple[Told, ...]:
             found.append(row)
             continue
         said = _ARP.fullmatch(line.strip())
-        mac = _mac(said[2]) if said else None
-        address = _address(said[1]) if said else None
+        mac = get_mac(said[2]) if said else None
+        address = get_address(said[1]) if said else None
         if said is None or mac is None or address is None:
             continue
         words = f"{said[3]} {said[5]}"
@@ -80,7 +83,7 @@ def _parse_row(words: list[str]) -> Told | None:
     """Return a row of OpenBSD's table: address, MAC, interface, expiry, flags."""
     if len(words) < 4 or not _ROW_LIFE.fullmatch(words[3]):
         return None
-    address, mac = _address(words[0]), _mac(words[1])
+    address, mac = get_address(words[0]), get_mac(words[1])
     if address is None or mac is None or address.version == 6:
         return None
     return Told(words[2], address, mac, "permanent" if words[3] == "permanent" else "stale")
@@ -93,7 +96,7 @@ def parse_ndp(text: str) -> tuple[Told, ...]:
         words = line.split()
         if len(words) < 4:
             continue
-        address, mac = _address(words[0].partition("%")[0]), _mac(words[1])
+        address, mac = get_address(words[0].partition("%")[0]), get_mac(words[1])
         if address is None or mac is None:
             continue
         letter = "" if words[3] == "permanent" else words[4] if len(words) > 4 else "?"
@@ -113,21 +116,25 @@ def parse_ifconfig(text: str) -> Snapshot:
             links.append(Link(len(links) + 1, said[1], None, flags))
         elif line[:1].isspace() and links and len(words) >= 2:
             last = links[-1]
-            if words[0] in ("ether", "lladdr", "address:") and (mac := _mac(words[1])):
+            if words[0] in ("ether", "lladdr", "address:") and (mac := get_mac(words[1])):
                 links[-1] = Link(last.index, last.name, mac, last.flags)
             elif words[0] in ("inet", "inet6") and (own := _own_address(last.index, words)):
                 addresses.append(own)
     return Snapshot(tuple(links), tuple(addresses), ())
 
 
-def parse_default_interface(text: str) -> str | None:
-    """Return the interface that `route -n get default` prints."""
-    found = _DEFAULT.search(text)
-    return found[1] if found else None
+def parse_default_route(text: str, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot with the way that `route -n get default` prints, if it prints one: of IPv4, by a gateway."""
+    said = dict(_SAID.findall(text))
+    gateway = get_address(said.get("gateway", ""))
+    index = next((link.index for link in snapshot.links if link.name == said.get("interface")), None)
+    if index is None or gateway is None or gateway.version == 6:
+        return snapshot
+    return replace(snapshot, routes=(Route(IPv4Network("0.0.0.0/0"), index, gateway),))
 
 
 def _own_address(index: int, words: list[str]) -> InterfaceAddress | None:
-    address = _address(words[1].partition("%")[0])
+    address = get_address(words[1].partition("%")[0])
     length = _length(words)
     if address is None or length is None or length > address.max_prefixlen:
         return None
@@ -146,17 +153,3 @@ def _length(words: list[str]) -> int | None:
         return IPv4Network(f"0.0.0.0/{text}").prefixlen if text else None
     except ValueError:
         return None
-
-
-def _address(text: str) -> Address | None:
-    try:
-        return parse_address(text)
-    except InvalidAddress:
-        return None
-
-
-def _mac(text: str) -> str | None:
-    """Return a MAC address; macOS leaves out leading zeros."""
-    if not _OCTETS.fullmatch(text):
-        return None
-    return ":".join(octet.zfill(2).lower() for octet in text.split(":"))

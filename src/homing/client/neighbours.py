@@ -12,9 +12,17 @@ import subprocess
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Protocol
 
-from homing.client.neighbour_texts import parse_arp, parse_default_interface, parse_ifconfig, parse_ndp
+from homing.client.neighbour_texts import parse_arp, parse_default_route, parse_ifconfig, parse_ndp
 from homing.client.netlink import Tables, is_available
-from homing.client.netlink_values import UNICAST_ROUTE, InterfaceAddress, Link, Neighbour, Route, Snapshot
+from homing.client.netlink_values import (
+    UNICAST_ROUTE,
+    InterfaceAddress,
+    Link,
+    Neighbour,
+    Route,
+    Snapshot,
+    lasting,
+)
 from homing.core.addresses import parse_mac
 from homing.core.errors import InvalidAddress, InvalidInput
 from homing.core.values import frozen
@@ -29,7 +37,6 @@ RESOLVED = ("reachable", "stale", "delay", "probe", "permanent")
 ANSWERED = "answered"
 """The state of a sight whose machine answered a probe of ours, which no table tells."""
 _PROGRAM_SECONDS = 10
-_FOREVER = 1 << 32
 
 
 @frozen
@@ -104,6 +111,17 @@ def open_reader(names: Sequence[str] = ()) -> Reader:
     return NetlinkReader(names) if is_available() else ProgramReader(names)
 
 
+def read_snapshot() -> Snapshot:
+    """Return this machine's links, addresses and routes; of those only the IPv4 default elsewhere than on Linux.
+
+    Raises OSError.
+    """
+    if is_available():
+        with Tables() as tables:
+            return tables.snapshot()
+    return _told_by_programs()
+
+
 class NetlinkReader:
     """Reads the kernel's tables themselves (Linux)."""
 
@@ -128,12 +146,11 @@ class ProgramReader:
 
     def read(self) -> Reading:
         """Return what the programs say now."""
-        snapshot = parse_ifconfig(_output("ifconfig", "-a"))
-        names = self._names or _default_interface()
+        snapshot = _told_by_programs()
         numbers = {link.name: link.index for link in snapshot.links}
         told = [*parse_arp(_output("arp", "-an")), *parse_ndp(_output("ndp", "-an", is_needed=False))]
         found = [Neighbour(numbers[one.link], one.address, one.mac, one.state) for one in told if one.link in numbers]
-        return make_reading(snapshot, found, names)
+        return make_reading(snapshot, found, self._names)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -165,8 +182,8 @@ def own_link(link: Link, snapshot: Snapshot) -> OwnLink:
     mine = [one for one in snapshot.addresses if one.index == link.index]
     usable = [one for one in mine if one.is_usable]
     four = {_network4(one) for one in usable if one.address.version == 4 and one.prefix_length <= 30}
-    prefixes = {**_routed(link, snapshot.routes), **_assigned(usable)}
-    ranked = sorted(prefixes.values(), key=lambda one: (one.is_deprecated, -_length(one.preferred), one.network))
+    prefixes = {**_routed(link, snapshot.routes, usable), **_assigned(usable)}
+    ranked = sorted(prefixes.values(), key=lambda one: (one.is_deprecated, -lasting(one.preferred), one.network))
     stable = [one.address for one in usable if not one.is_deprecated and not one.is_temporary]
     return OwnLink(
         name=link.name,
@@ -195,30 +212,33 @@ def _choose(snapshot: Snapshot, names: Sequence[str]) -> dict[int, Link]:
 
 
 def _assigned(addresses: Sequence[InterfaceAddress]) -> dict[IPv6Network, OwnPrefix]:
-    """Return the networks of addresses; the address that will be preferred longest speaks for its network."""
-    found: dict[IPv6Network, OwnPrefix] = {}
-    for one in addresses:
-        if one.address.version == 4 or one.prefix_length > 126 or one.address.is_link_local or one.is_temporary:
-            continue
-        made = OwnPrefix(_network6(one), one.preferred, one.is_deprecated)
-        before = found.get(made.network)
-        if before is None or (before.is_deprecated, -_length(before.preferred)) > (
-            made.is_deprecated,
-            -_length(made.preferred),
-        ):
-            found[made.network] = made
-    return found
+    """Return the networks of addresses."""
+    speaking = [one for one in addresses if _speaks(one) and one.prefix_length <= 126]
+    return {network: _as_told(network, speaking) for network in map(_network6, speaking)}
 
 
-def _routed(link: Link, routes: Sequence[Route]) -> dict[IPv6Network, OwnPrefix]:
+def _routed(link: Link, routes: Sequence[Route], addresses: Sequence[InterfaceAddress]) -> dict[IPv6Network, OwnPrefix]:
     """Return the prefixes that are on the link by its routes: an address from DHCPv6 says nothing of its network."""
+    speaking = [one for one in addresses if _speaks(one)]
     found = {}
     for one in routes:
         network = one.destination
         is_on_link = one.index == link.index and one.gateway is None and one.kind == UNICAST_ROUTE
         if is_on_link and network.version == 6 and 16 <= network.prefixlen <= 126 and not _is_special(network):
-            found[network] = OwnPrefix(network)
+            found[network] = _as_told(network, speaking)
     return found
+
+
+def _as_told(network: IPv6Network, addresses: Sequence[InterfaceAddress]) -> OwnPrefix:
+    """Return a prefix as our addresses in it tell: the one that will be preferred longest speaks for it."""
+    inside = [OwnPrefix(network, one.preferred, one.is_deprecated) for one in addresses if one.address in network]
+    ranked = sorted(inside, key=lambda one: (one.is_deprecated, -lasting(one.preferred)))
+    return ranked[0] if ranked else OwnPrefix(network)
+
+
+def _speaks(one: InterfaceAddress) -> bool:
+    """Tell whether an address tells something of its network's life; a privacy address has one of its own."""
+    return one.address.version == 6 and not one.address.is_link_local and not one.is_temporary
 
 
 def _is_special(network: IPv6Network) -> bool:
@@ -237,10 +257,6 @@ def _is_of_host(address: Address, network: IPv4Network) -> bool:
     return address not in (network.network_address, network.broadcast_address)
 
 
-def _length(preferred: int | None) -> int:
-    return _FOREVER if preferred is None else preferred
-
-
 def _host_mac(text: str | None) -> str | None:
     """Return a MAC address that one machine can have: not a group's, and not all zeros."""
     try:
@@ -250,11 +266,10 @@ def _host_mac(text: str | None) -> str | None:
     return None if int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00" else mac
 
 
-def _default_interface() -> tuple[str, ...]:
-    name = parse_default_interface(_output("route", "-n", "get", "default", is_needed=False))
-    if name is None:
-        raise InvalidInput("there is no default route to tell which link is meant: name it with --interface")
-    return (name,)
+def _told_by_programs() -> Snapshot:
+    """Return what `ifconfig` and `route` print. Raises OSError where there is no `ifconfig`."""
+    snapshot = parse_ifconfig(_output("ifconfig", "-a"))
+    return parse_default_route(_output("route", "-n", "get", "default", is_needed=False), snapshot)
 
 
 def _output(*command: str, is_needed: bool = True) -> str:

@@ -41,7 +41,7 @@ DUMP_REQUEST = 0x301
 DUMP_INTERRUPTED = 0x10
 """NLM_F_DUMP_INTR: the table changed under the dump, which has to be asked for again."""
 
-_ROUTER, _PROXY = 0x80, 0x08
+_PROXY = 0x08
 
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -95,7 +95,7 @@ def _link(body: bytes) -> Iterator[Link]:
     found = _attributes(body[16:])
     name = found.get(3, b"").split(b"\0")[0].decode("utf-8", "replace")
     if index > 0 and name:
-        yield Link(index, name, _mac(found.get(1)), flags, _number(found.get(4)))
+        yield Link(index, name, _mac(found.get(1)), flags)
 
 
 def _interface_address(body: bytes) -> Iterator[InterfaceAddress]:
@@ -109,10 +109,9 @@ def _interface_address(body: bytes) -> Iterator[InterfaceAddress]:
         return
     more_flags = _number(found.get(8))
     preferred, valid = _lifetimes(found.get(6))
-    origin = found.get(11)
     yield InterfaceAddress(
         index, own, prefix_length, flags if more_flags is None else more_flags, scope, preferred, valid,
-        origin[0] if origin else None, far if far != own else None,
+        far if far != own else None,
     )  # fmt: skip
 
 
@@ -123,7 +122,7 @@ def _neighbour(body: bytes) -> Iterator[Neighbour]:
     found = _attributes(body[12:])
     address = _address(family, found.get(1))
     if address is not None and index > 0 and not flags & _PROXY:
-        yield Neighbour(index, address, _mac(found.get(2)), STATES.get(state, "none"), flags & _ROUTER != 0)
+        yield Neighbour(index, address, _mac(found.get(2)), STATES.get(state, "none"))
 
 
 def _routes(body: bytes) -> Iterator[Route]:
@@ -140,8 +139,7 @@ def _routes(body: bytes) -> Iterator[Route]:
     for index, way in ((_number(found.get(4)), found), *_ways(found.get(9, b""))):
         if index:
             gateway = _address(family, way.get(5)) or _via(way.get(18))
-            source = _address(family, found.get(7))
-            yield Route(destination, index, gateway, _number(found.get(6)) or 0, number, kind, source)
+            yield Route(destination, index, gateway, _number(found.get(6)) or 0, number, kind)
 
 
 def _ways(data: bytes) -> Iterator[tuple[int, Mapping[int, bytes]]]:

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
 TEMPORARY, DAD_FAILED, DEPRECATED, TENTATIVE = 0x01, 0x08, 0x20, 0x40
 PERMANENT, MANAGES_TEMPORARY, STABLE_PRIVACY = 0x80, 0x100, 0x800
-FROM_ADVERTISEMENT = 2
-"""IFAPROT_KERNEL_RA, since Linux 5.18."""
 FOREVER = 0xFFFFFFFF
 
 LINK_UP, LINK_LOOPBACK, LINK_POINT_TO_POINT, LINK_CARRIER = 0x1, 0x8, 0x10, 0x10000
@@ -30,7 +28,6 @@ class Link:
     name: str
     mac: str | None
     flags: int
-    mtu: int | None = None
 
     @property
     def is_up(self) -> bool:
@@ -54,7 +51,6 @@ class InterfaceAddress:
     scope: int = 0
     preferred: int | None = None
     valid: int | None = None
-    origin: int | None = None
     peer: Address | None = None
 
     @property
@@ -81,7 +77,6 @@ class Neighbour:
     address: Address
     mac: str | None
     state: str
-    is_router: bool = False
 
 
 @frozen
@@ -94,12 +89,11 @@ class Route:
     priority: int = 0
     table: int = MAIN_TABLE
     kind: int = UNICAST_ROUTE
-    preferred_source: Address | None = None
 
     @property
     def is_default(self) -> bool:
-        """Tell whether it leads to the whole Internet."""
-        return self.destination.prefixlen == 0 and self.kind == UNICAST_ROUTE
+        """Tell whether it leads to the whole Internet, for all that no rule sends by another table."""
+        return self.destination.prefixlen == 0 and self.kind == UNICAST_ROUTE and self.table == MAIN_TABLE
 
 
 Value: TypeAlias = Link | InterfaceAddress | Neighbour | Route
@@ -112,3 +106,8 @@ class Snapshot:
     links: tuple[Link, ...]
     addresses: tuple[InterfaceAddress, ...]
     routes: tuple[Route, ...]
+
+
+def lasting(seconds: int | None) -> int:
+    """Return a lifetime as a number to compare; for ever is longer than any that a router can tell (32 bits)."""
+    return 1 << 32 if seconds is None else seconds

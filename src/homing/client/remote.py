@@ -1,7 +1,7 @@
 """One HTTP exchange with an update server, within one deadline. Never follows a redirect: it would carry a secret away.
 
-The connection may be held to one address family, to one interface or to one source address; what is endless, huge or
-cut short is no answer. Nothing here knows a protocol.
+The connection may be held to one address family or to one interface; what is endless, huge or cut short is no answer.
+Nothing here knows a protocol.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from homing import __version__
+from homing.client.request import render, take_apart
 from homing.client.trust import Trust, explain
-from homing.core.errors import HomingError, InvalidInput
+from homing.core.errors import HomingError
 from homing.core.values import frozen
 from homing.protocols.asking import Ask, Heard
 from homing.protocols.http_reply import EndsEarly, TooLong, Unreadable, read_reply
@@ -31,10 +30,9 @@ MAX_ANSWER = 64 * 1024
 """Bytes of a body; no answer to an update is longer, and what is longer is no answer."""
 _AROUND = 4
 """So many times the body is taken off the connection: the head, and the chunks' own lengths, are in it."""
-USER_AGENT = f"homing/{__version__}"
 
 _FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
-NO_WAY = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EHOSTUNREACH, errno.ENETDOWN}
+_NO_WAY = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETDOWN)
 
 
 class ServerUnreachable(HomingError):
@@ -59,8 +57,6 @@ class Line:
     """Whom to believe. None: what the system trusts."""
     interface: str | None = None
     """Leave by this interface only (Linux)."""
-    source: str | None = None
-    """Leave from this address."""
     most: int = MAX_ANSWER
     """Bytes of a body that are read."""
 
@@ -84,8 +80,8 @@ def exchange(server: str, ask: Ask, line: Line) -> Heard:
 
     Raises ServerUnreachable, and InvalidInput for the URL.
     """
-    https, host, port, target = _take_apart(server, ask)
-    request = _render(host, None if port == (443 if https else 80) else port, target, ask)
+    https, host, port, target = take_apart(server, ask)
+    request = render(host, None if port == (443 if https else 80) else port, target, ask)
     deadline = time.monotonic() + line.timeout
     wire: _Wire | None = None
     try:
@@ -102,53 +98,6 @@ def exchange(server: str, ask: Ask, line: Line) -> Heard:
             wire.close()
 
 
-def _take_apart(server: str, ask: Ask) -> tuple[bool, str, int, str]:
-    """Return whether it is https, the host, the port and the target. Raises InvalidInput."""
-    try:
-        parts = urlsplit(server)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        parts, host, port = urlsplit(""), None, None
-    if parts.scheme not in ("http", "https") or not host or parts.username is not None:
-        raise InvalidInput(f"not an http or https URL: {server.rpartition('@')[2].partition('?')[0][:80]!r}")
-    path = (parts.path.rstrip("/") + ask.path) if ask.path else parts.path
-    query = "&".join(one for one in (parts.query, ask.query) if one)
-    target = (path or "/") + (f"?{query}" if query else "")
-    if not target.isascii() or not target.isprintable() or " " in target:
-        raise InvalidInput(f"the URL of {host[:80]} holds a character that has to be encoded")
-    https = parts.scheme == "https"
-    return https, _ascii(host), port or (443 if https else 80), target
-
-
-def _render(host: str, port: int | None, target: str, ask: Ask) -> bytes:
-    """Return the request; `port` where it is an unusual one. Raises InvalidInput, which never repeats what is wrong."""
-    given = {name.lower() for name, _ in ask.headers}
-    mine = (("Accept-Encoding", "identity"), ("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close"))
-    headers = [("Host", _host(host, port)), *ask.headers, *(one for one in mine if one[0].lower() not in given)]
-    if ask.body or ask.method == "POST":
-        headers.append(("Content-Length", str(len(ask.body))))
-    if not all(name.isascii() and value.isprintable() for name, value in headers):
-        raise InvalidInput("a header holds a character that none may hold; look at secrets and keys")
-    lines = [f"{ask.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
-    try:
-        return "\r\n".join(lines).encode("latin-1") + ask.body
-    except UnicodeEncodeError:
-        raise InvalidInput("a header holds a character that none may hold; look at secrets and keys") from None
-
-
-def _ascii(host: str) -> str:
-    """Return a host as DNS has it. Python's own way, for each ASCII name too, takes a megabyte of tables."""
-    try:
-        return host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise InvalidInput(f"not a host name: {host[:80]!r}") from None
-
-
-def _host(host: str, port: int | None) -> str:
-    shown = f"[{host.partition('%')[0]}]" if ":" in host else host
-    return shown if port is None else f"{shown}:{port}"
-
-
 class _Wire(io.RawIOBase):
     """A connection whose every step ends at one deadline, and that takes in so much and no more."""
 
@@ -157,10 +106,15 @@ class _Wire(io.RawIOBase):
         self._socket = connected
         self._deadline = deadline
         self._left = most
+        self._has_answered = False
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         self._wait()
-        self._socket = context.wrap_socket(self._socket, server_hostname=host.encode())  # as bytes: see `_ascii`
+        self._socket = context.wrap_socket(
+            self._socket,
+            server_hostname=host.encode(),  # as bytes: see `_ascii`
+            suppress_ragged_eofs=False,
+        )
 
     def send(self, data: bytes) -> None:
         self._wait()
@@ -173,7 +127,13 @@ class _Wire(io.RawIOBase):
         self._wait()
         if self._left <= 0:
             raise TooLong
-        count = self._socket.recv_into(buffer)
+        try:
+            count = self._socket.recv_into(buffer)
+        except ssl.SSLEOFError:  # no close_notify (RFC 8446 section 6.1): perhaps somebody has cut the answer short
+            if self._has_answered:
+                raise EndsEarly from None
+            return 0
+        self._has_answered = self._has_answered or count > 0
         self._left -= count
         return count
 
@@ -210,36 +170,58 @@ def _connect_safely(host: str, port: int, family: Family | None, line: Line, dea
 
 
 def _connect(host: str, port: int, family: Family | None, line: Line, deadline: float) -> _Wire:
-    """Try each address of the host in turn. Raises FamilyAbsent where no way leads there, else OSError."""
+    """Try each address of the host in turn. Raises FamilyAbsent where no way leads to any of them, else OSError."""
     addresses = look_up(host, port, family, deadline)
-    last: OSError | None = None
+    no_ways: list[OSError] = []
+    failures: list[OSError] = []
     for number, (kind, _, _, _, place) in enumerate(addresses):
         # The first of several gets no more than half, so that a dead one leaves time for the next.
         share = _remaining(deadline) / (1 if number == len(addresses) - 1 else 2)
-        attempt = socket.socket(kind, socket.SOCK_STREAM)
         try:
-            attempt.settimeout(share)
-            bind(attempt, line)
-            attempt.connect(place)
-            return _Wire(attempt, deadline, _AROUND * line.most)
+            return _Wire(_open(kind, place, line, share), deadline, _AROUND * line.most)
         except OSError as error:
-            attempt.close()
-            last = error
-    assert last is not None
-    if last.errno in NO_WAY:
-        raise FamilyAbsent(f"{host}: {_why(last)}") from None
-    raise last
+            (no_ways if is_no_way(error, kind, place, line) else failures).append(error)
+    if failures:
+        raise failures[-1]
+    raise FamilyAbsent(f"{host}: {_why(no_ways[-1])}")
+
+
+def _open(kind: int, place: Any, line: Line, timeout: float) -> socket.socket:
+    attempt = socket.socket(kind, socket.SOCK_STREAM)
+    try:
+        attempt.settimeout(timeout)
+        bind(attempt, line)
+        attempt.connect(place)
+    except BaseException:
+        attempt.close()
+        raise
+    return attempt
+
+
+def is_no_way(error: OSError, kind: int, place: Any, line: Line) -> bool:
+    """Tell whether this machine has no way to a place, which is another thing than nobody being there.
+
+    EHOSTUNREACH may be either: BSD has no route then, and on Linux the host does not answer on its link. Connecting a
+    UDP socket tells them apart: it sends nothing, and fails only for want of a route.
+    """
+    if error.errno != errno.EHOSTUNREACH:
+        return error.errno in _NO_WAY
+    try:
+        with socket.socket(kind, socket.SOCK_DGRAM) as unused:
+            bind(unused, line)
+            unused.connect(place)
+    except OSError:
+        return True
+    return False
 
 
 def bind(connection: socket.socket, line: Line) -> None:
-    """Hold a socket to an interface and a source address, where the line names any. Raises OSError."""
+    """Hold a socket to an interface, where the line names one. Raises OSError."""
     if line.interface is not None:
         option = getattr(socket, "SO_BINDTODEVICE", None)
         if option is None:
             raise OSError(errno.ENOTSUP, "this system cannot hold a connection to an interface")
         connection.setsockopt(socket.SOL_SOCKET, option, line.interface.encode() + b"\0")
-    if line.source is not None:
-        connection.bind((line.source, 0))
 
 
 def look_up(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from homing.client import igd, portmap, stun
+from homing.client.own_address import choose_own, is_left_to_us, why_passing
 from homing.client.remote import FamilyAbsent, Line, ServerUnreachable, exchange
 from homing.core.addresses import can_be_assigned, describe, parse_address
 from homing.core.errors import HomingError, InvalidAddress
@@ -20,6 +21,7 @@ from homing.protocols.asking import Ask, Heard, Kind, Reply, members_of, read_fa
 from homing.settings.client import Source, parse_place
 
 if TYPE_CHECKING:
+    from homing.client.netlink_values import Snapshot
     from homing.core.addresses import Address
     from homing.settings.client import ClientSettings
 
@@ -47,9 +49,15 @@ class Absent(NoAddress):
 def find_address(settings: ClientSettings, family: Family, line: Line) -> Address | None:
     """Return the address to set; None leaves it to the server, which takes where the request comes from.
 
+    What nobody has chosen is an address of this machine's own, if there is one that is global and will stay.
+
     Raises NoAddress, and Absent where the family is not there at all.
     """
     source = settings.source(family)
+    tables = _tables() if source.kind != "none" and is_left_to_us(settings, family) else None
+    own = choose_own(settings, family, tables).address if tables is not None else None
+    if own is not None:
+        return check(own, family, settings)
     try:
         found = _find(source, settings, family, line)
     except FamilyAbsent as error:
@@ -58,6 +66,9 @@ def find_address(settings: ClientSettings, family: Family, line: Line) -> Addres
         raise NoAddress(str(error), is_temporary=True) from None
     if found is None:
         return None
+    if tables is not None and (why := why_passing(found, tables)):
+        raise NoAddress(f"{found} is {why}, and there is no other: name a source to have it all the same",
+                        is_temporary=True)  # fmt: skip
     return check(found, family, settings, f"{source.kind}: ", is_typed=source.kind == "address")
 
 
@@ -113,7 +124,7 @@ def _find(source: Source, settings: ClientSettings, family: Family, line: Line) 
         case "url":
             return read_address(exchange(source.argument, Ask("GET", "", family=family), line))
         case "interface":
-            return _of_interface(source.argument or settings.interface, settings, family)
+            return _of_interface(settings, family)
         case "command":
             from homing.client.command import run
 
@@ -152,21 +163,30 @@ def _root(server: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
-def _of_interface(name: str | None, settings: ClientSettings, family: Family) -> Address:
+def _of_interface(settings: ClientSettings, family: Family) -> Address:
     from homing.client import netlink
-    from homing.client.choice import Wish, choose
 
     if not netlink.is_available():
         raise NoAddress("interfaces are read on Linux only: use command:...", is_temporary=False)
-    wish = Wish(name, internal=settings.allow_internal, also_public=settings.public_networks)
     try:
         with netlink.Tables() as tables:
-            choice = choose(tables.snapshot(), family, wish)
+            choice = choose_own(settings, family, tables.snapshot())
     except OSError as error:
         raise NoAddress(f"interface: {error.strerror or 'the kernel does not answer'}", is_temporary=True) from None
     if choice.address is None:
         raise Absent(choice.reason)
     return choice.address
+
+
+def _tables() -> Snapshot | None:
+    """Return the kernel's tables, where they can be read."""
+    from homing.client import netlink
+
+    try:
+        with netlink.Tables() as tables:
+            return tables.snapshot()
+    except OSError:
+        return None
 
 
 def _of_router(settings: ClientSettings, family: Family, line: Line) -> Address:
@@ -206,22 +226,18 @@ def _by_stun(argument: str, family: Family, line: Line) -> Address:
 
 def _default_router(interface: str | None) -> str:
     """Return the gateway of the best default route. Raises ServerUnreachable."""
-    from homing.client import netlink
+    from homing.client.neighbours import read_snapshot
+    from homing.client.routers import get_router
 
     try:
-        with netlink.Tables() as tables:
-            names = {link.index: link.name for link in tables.links()}
-            routes = [
-                (route.priority, str(route.gateway))
-                for route in tables.routes()
-                if route.is_default and route.gateway is not None and route.gateway.version == 4
-                if interface is None or names.get(route.index) == interface
-            ]
+        router = get_router(read_snapshot(), interface)
     except OSError:
         raise ServerUnreachable("the router is not known here: name it, as nat-pmp:192.168.1.1") from None
-    if not routes:
-        raise ServerUnreachable("there is no IPv4 router: no default route leads to one")
-    return min(routes)[1]
+    if router is None:
+        raise ServerUnreachable(
+            "there is no IPv4 router: no default route leads to one; name it, as nat-pmp:192.168.1.1"
+        )
+    return str(router)
 
 
 def _part(line: Line, parts: int) -> Line:

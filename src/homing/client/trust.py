@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]{1,3}")
 _ISSUER_UNKNOWN = (2, 18, 19, 20, 21)
 """X509_V_ERR_*: nobody that we know has signed it. Anything else is wrong whoever has."""
+_NAMES = (62, 64)
+"""X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH."""
 _NOT_NOW = (9, 10)
 """X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED: for a machine without a clock it is 1970."""
 
@@ -61,7 +63,10 @@ def explain(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code in _NOT_NOW:
         today = time.strftime("%Y-%m-%d", time.gmtime())
         return f"{error.verify_message}; this machine's clock says that it is {today}: if that is wrong, set it"
-    return f"{error.verify_message.rstrip('.')}; if it is right, is this machine's clock?"
+    if error.verify_code in _ISSUER_UNKNOWN:
+        return f"{error.verify_message}; if it is the right server, trust who signed for it: --ca-file FILE (ca_file)"
+    told = error.verify_message.rstrip(".")
+    return f"{told}: the URL has to name the server as its certificate does" if error.verify_code in _NAMES else told
 
 
 def find_directory() -> str | None:

@@ -6,7 +6,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from homing.client.remote import NO_WAY, FamilyAbsent, ServerUnreachable, bind, look_up
+from homing.client.remote import FamilyAbsent, ServerUnreachable, bind, is_no_way, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,7 @@ def connected(host: str, port: int, family: Family, line: Line, deadline: float)
     Raises ServerUnreachable, and FamilyAbsent where no way of the family leads there.
     """
     opened: socket.socket | None = None
+    kind, place = 0, None
     try:
         kind, _, _, _, place = look_up(host, port, family, deadline, socket.SOCK_DGRAM)[0]
         opened = socket.socket(kind, socket.SOCK_DGRAM)
@@ -60,7 +61,7 @@ def connected(host: str, port: int, family: Family, line: Line, deadline: float)
     except OSError as error:
         if opened is not None:
             opened.close()
-        absent = FamilyAbsent if error.errno in NO_WAY else ServerUnreachable
+        absent = FamilyAbsent if is_no_way(error, kind, place, line) else ServerUnreachable
         raise absent(f"{host}: {error.strerror or 'not a host'}") from None
     return opened
 

@@ -13,7 +13,7 @@ from homing.client import dialects
 from homing.client.cache import Cache, key_of
 from homing.client.lookup import ask_dns, shows
 from homing.client.remote import Line, ServerUnreachable, exchange
-from homing.client.replies import Reply, find_worst, unanswered
+from homing.client.replies import Kind, Reply, find_worst, unanswered
 from homing.client.sources import Absent, NoAddress, find_address
 from homing.client.trust import trust
 from homing.core.values import frozen, replace
@@ -96,18 +96,32 @@ def now_in_milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-def send(settings: ClientSettings, names: Sequence[str], sent: Sent, line: Line) -> Reply:
+def _always() -> bool:
+    return True
+
+
+def send(
+    settings: ClientSettings,
+    names: Sequence[str],
+    sent: Sent,
+    line: Line,
+    goes_on: Callable[[], bool] = _always,
+) -> Reply:
     """Set names to addresses, by the account's protocol. An answer that does not come is a reply as well."""
-    return hold(dialects.converse(settings, names, sent, now_in_milliseconds), settings, line)
+    return hold(dialects.converse(settings, names, sent, now_in_milliseconds), settings, line, goes_on)
 
 
-def hold(conversation: Conversation, settings: ClientSettings, line: Line) -> Reply:
-    """Make the exchanges that a conversation asks for."""
+def hold(
+    conversation: Conversation, settings: ClientSettings, line: Line, goes_on: Callable[[], bool] = _always
+) -> Reply:
+    """Make the exchanges that a conversation asks for, as long as `goes_on` says so: others have begun since."""
     server = settings.server or DUCKDNS
     key = (("x-api-key", settings.api_key),) if settings.api_key else ()
     try:
         ask = next(conversation)
         while True:
+            if not goes_on():
+                return unanswered("given up")
             try:
                 heard = exchange(server, replace(ask, headers=(*ask.headers, *key)), line)
             except ServerUnreachable as error:
@@ -170,7 +184,7 @@ def _is_known(settings: ClientSettings, name: str, sent: Sent, cache: Cache, now
         record_type = RECORD_TYPES[family]
         if address is None or not cache.holds(key_of(settings, name, record_type), address, now, settings.cache):
             return False
-        shown = ask_dns(name, record_type, settings.dns_server, _DNS_TIMEOUT)
+        shown = ask_dns(dialects.name_in_dns(settings, name), record_type, settings.dns_server, _DNS_TIMEOUT)
         if shown is None:
             return None
         if not shows(shown, [address]):
@@ -182,7 +196,7 @@ def _remember(settings: ClientSettings, rows: Sequence[Row], sent: Sent, cache: 
     for row in rows:
         key = key_of(settings, row.hostname, row.record_type)
         address = sent[4 if row.record_type == "A" else 6]
-        if row.is_good and address is not None:
+        if row.is_good and row.address is not None and address is not None:
             cache.put(key, address, now)
         else:
             cache.drop(key)
@@ -218,15 +232,15 @@ def _of_reply(name: str, sent: Sent, reply: Reply) -> list[Row]:
     rows = []
     for family, address in sent.items():
         hosts = [host for host in of_name if host.family in (None, family)]
-        said = [
-            host for host in hosts if not host.addresses or any((":" in one) == (family == 6) for one in host.addresses)
-        ]
+        said = [host for host in hosts if host.is_about(family)]
         one = find_worst(said or hosts) if hosts else None
         kind, text = (
             (one.kind, one.text or (reply.text if one.kind is reply.kind else "")) if one else (reply.kind, reply.text)
         )
+        if hosts and not said and kind.is_success:
+            kind, text = Kind.SKIPPED, "the answer is about the other family only: has the host such a record?"
         told = [text for host in said for text in host.addresses if (":" in text) == (family == 6)]
-        shown = str(address) if address else told[0] if told else None
+        shown = None if kind is Kind.SKIPPED else str(address) if address else told[0] if told else None
         rows.append(Row(name, RECORD_TYPES[family], shown, kind.value, text))
     return rows
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from homing.core.errors import InvalidInput, InvalidName
 from homing.core.names import parse_hostname
@@ -25,8 +26,22 @@ CHECK_PAGE, CHECK_PAGE_6 = "https://api.ipify.org/", "https://api6.ipify.org/"
 """The page that newer ddclients and inadyn ask where none is configured, for each family."""
 SHORTEST, LONGEST, USUAL = 30, 86_400, 300
 """Seconds: the bounds of `interval`, and what it is unless set."""
+MAX_HOSTS = 500
+"""In one file; one with more is not what it should be."""
 MOST_LINES = 8
-_SHELL = re.compile(r"[|&;<>()$`*?\[\]~#]")
+SERVICES = frozenset({
+    *("members.dyndns.org", "members.dyndns.com", "update.dyndns.com", "members.3322.org", "dyn.dns.he.net"),
+    *("updates.dnsomatic.com", "carol.selfhost.de", "dynupdate.no-ip.com", "dynupdate.noip.com", "update.spdyn.de"),
+    *("ipv4.nsupdate.info", "ipv6.nsupdate.info", "nsupdate.info", "api.dynu.com", "www.duckdns.org", "duckdns.org"),
+    *("dyndns.strato.com", "dyndns.inwx.com", "update.dedyn.io", "update6.dedyn.io", "www.ovh.com", "dyndns.loopia.se"),
+})  # fmt: skip
+"""Hosts of services that everybody may use. Asked for `/ip`, they tell no address, as a Homing server would."""
+_SHELL = re.compile(
+    r"""[|&;<>()$`*?\[\]{}~#\n]"""
+    r"""|\A\s*(?:[A-Za-z_]\w*=|(?:!|:|\.|alias|builtin|case|cd|command|do|eval|exec|exit|export|for|if|local|read"""
+    r"""|readonly|return|set|shift|source|time|times|trap|type|ulimit|umask|unset|until|wait|while)(?:\s|\Z))"""
+)
+"""What a shell takes for more than words: its signs anywhere, and a variable or a word of its own at the beginning."""
 _PATH_OF_SERVICE = "/nic/update"
 
 
@@ -62,6 +77,8 @@ class ImportedClient:
     interval: int | None
     """Seconds between two looks at the address, where it is not what Homing does by itself."""
     told: tuple[str, ...]
+    has_hosts: bool = True
+    """Whether any host stands there, taken over or not."""
 
 
 class ClientDraft:
@@ -74,6 +91,7 @@ class ClientDraft:
         self._names: dict[ImportedAccount, dict[str, None]] = {}
         """The names of each account, which stands here without any."""
         self._problems: dict[ImportedAccount, list[str]] = {}
+        self._has_hosts = False
 
     def tell(self, line: int, text: str) -> None:
         """Say what is not taken over, or not as it was."""
@@ -84,6 +102,7 @@ class ClientDraft:
 
         Names that share all else share an account. A user who is the name itself is left out: so Homing has it.
         """
+        self._has_hosts = True
         if account.protocol == "duckdns" or account.username == name:
             account = replace(account, username=None)
         if account not in self._problems:
@@ -97,6 +116,7 @@ class ClientDraft:
 
     def leave_out(self, line: int, names: Collection[str], why: str) -> None:
         """Say which names stay behind, and why."""
+        self._has_hosts = True
         shown = list(dict.fromkeys(show_name(name) for name in names))
         self.tell(line, f"{why}; {', '.join(shown)} {'is' if len(shown) == 1 else 'are'} left out")
 
@@ -107,6 +127,29 @@ class ClientDraft:
             self.tell(line, f"{name}: {taken} seconds are written, the nearest that Homing has")
         self.interval = None if taken == USUAL else taken
 
+    def tell_of_program(self, client: str, found: Mapping[str, int]) -> None:
+        """Say in one line which settings are about how the client itself runs; each has its line."""
+        if found:
+            text = f"{', '.join(found)}: about how {client} itself runs; not taken over"
+            self.tell(min(found.values()), text)
+
+    def choose_usual(self, line: int, why: str, server: str, *, wants_six: bool) -> tuple[str | None, str | None]:
+        """Return `ipv4` and `ipv6` where the file names no source that can be used, and say what is written.
+
+        A stranger's page is for a public service only, which tells nobody's address. A server of one's own may be
+        Homing, which does: nothing is written for it.
+        """
+        if urlsplit(server).hostname in SERVICES:
+            pages = f"{CHECK_PAGE} and {CHECK_PAGE_6} are" if wants_six else f"{CHECK_PAGE} is"
+            self.tell(line, f"{why}: {pages} written")
+            return CHECK_PAGE, CHECK_PAGE_6 if wants_six else "none"
+        text = (
+            "no page is written. The agent takes the address of the interface, if the Internet reaches that; else the"
+            " server is asked at /ip, which Homing answers. For another server, write a page into ipv4"
+        )
+        self.tell(line, f"{why}: {text}")
+        return None, None if wants_six else "none"
+
     def imported(self) -> ImportedClient:
         """Return all of it."""
         accounts = [replace(account, names=tuple(names)) for account, names in self._names.items()]
@@ -114,7 +157,7 @@ class ClientDraft:
         for line, text in sorted(self._told):
             lines.setdefault(text, []).append(line)
         told = [f"{self.origin}:{where[0]}: {text}{_and_there(where[1:])}" for text, where in lines.items()]
-        return ImportedClient(tuple(accounts), self.interval, tuple(told))
+        return ImportedClient(tuple(accounts), self.interval, tuple(told), self._has_hosts)
 
 
 def show_name(name: str) -> str:
@@ -144,8 +187,10 @@ def make_server(host: str, path: str, *, is_tls: bool) -> str:
     if not separator:
         scheme, rest = "https" if is_tls else "http", host
     whole = "/" + path.lstrip("/")
-    if not whole.rstrip("/").endswith("/update") or "?" in whole:
-        raise InvalidInput(f"expected a path that ends in /update, not {whole[:60]!r}, which Homing cannot ask")
+    shown, question, _ = whole.partition("?")  # what stands behind it may be a token
+    if question or not shown.rstrip("/").endswith("/update"):
+        given = f"{shown[:60]!r}{' with a query behind it' if question else ''}"
+        raise InvalidInput(f"expected a path that ends in /update, not {given}, which Homing cannot ask")
     url = f"{scheme}://{rest.rstrip('/')}{whole.rstrip('/').removesuffix(_PATH_OF_SERVICE)}"
     return str(READERS["server"](url))
 

@@ -10,8 +10,15 @@ import re
 from typing import TYPE_CHECKING
 
 from homing.core.errors import InvalidInput
-from homing.core.values import frozen
-from homing.formats.client_draft import ClientDraft, ImportedAccount, ImportedClient, make_server, show_name
+from homing.core.values import frozen, replace
+from homing.formats.client_draft import (
+    MAX_HOSTS,
+    ClientDraft,
+    ImportedAccount,
+    ImportedClient,
+    make_server,
+    show_name,
+)
 from homing.formats.ddclient_lines import Assignment, parse_lines
 from homing.formats.ddclient_sources import find_sources
 
@@ -21,7 +28,6 @@ if TYPE_CHECKING:
     from homing.formats.ddclient_lines import Entry
 
 NAME = "ddclient"
-MAX_HOSTS = 500
 _LOOKS = re.compile(r"(?m)^[ \t]*(?:daemon|protocol|use|usev4|usev6|server|login|password|ssl)=\S")
 _INTERVAL = re.compile(r"([0-9]{1,9})(?:(s|m|h|d)[a-z]*)?", re.IGNORECASE)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -98,7 +104,8 @@ def read(text: str, origin: str, environment: Mapping[str, str]) -> ImportedClie
     if daemon := final.get("daemon"):
         _take_interval(daemon, draft)
         used.add(daemon)
-    _tell_the_rest(entries, used, left - used, draft)
+    if found:
+        _tell_the_rest(entries, used, left - used, draft)
     return draft.imported()
 
 
@@ -116,7 +123,9 @@ def _resolve(entry: Entry, environment: Mapping[str, str], draft: ClientDraft) -
                 continue
             one = Assignment(name, environment[one.value], one.line)  # noqa: PLW2901 - the same, with its value
         found.append(one)
-    return type(entry)(tuple(found), entry.hosts)
+    for name, line in entry.empty:
+        draft.tell(line, f"{name}: no value stands right behind the =; left out, as ddclient does")
+    return replace(entry, assignments=tuple(found))
 
 
 def _hosts_of(entries: Sequence[Entry], draft: ClientDraft) -> tuple[list[_Hosts], Mapping[str, Assignment]]:
@@ -152,29 +161,47 @@ def _take(hosts: _Hosts, draft: ClientDraft) -> bool:
     if secret is None:
         draft.leave_out(hosts.line, hosts.lines, "expected password= before it")
         return False
-    if secret.endswith(","):
-        text = "password: ends in a comma, which ddclient takes for a part of it; if it is none, mend `secret`"
-        draft.tell(hosts.line_of("password"), text)
-    if protocol != "duckdns" and hosts.value("login") is None:
-        draft.tell(hosts.line, "no login= before it: Homing sends the name itself as the user")
+    _tell_of_login(hosts, protocol, secret, draft)
     is_tls = _is_tls(hosts, protocol, draft)
     try:
         server = _server_of(hosts, protocol, is_tls=is_tls)
     except InvalidInput as error:
         draft.leave_out(hosts.line_of("script"), hosts.lines, f"server and script: {error}")
         return False
-    sources = find_sources(hosts.given, hosts.line, draft.tell, is_tls=is_tls)
-    account = ImportedAccount(
+    account = _account(hosts, protocol, server, secret, _sources(hosts, server, draft, is_tls=is_tls))
+    taken = [draft.add(line, name, account) for name, line in hosts.lines.items()]
+    return any(taken)
+
+
+def _account(
+    hosts: _Hosts, protocol: str, server: str, secret: str, sources: tuple[str | None, str | None]
+) -> ImportedAccount:
+    return ImportedAccount(
         protocol="duckdns" if protocol == "duckdns" else "dyndns2",
         server=server,
         username=hosts.value("login"),
         secret=secret,
-        ipv4=sources.ipv4,
-        ipv6=sources.ipv6,
+        ipv4=sources[0],
+        ipv6=sources[1],
         ca_file=hosts.value("ssl_ca_file"),
     )
-    taken = [draft.add(line, name, account) for name, line in hosts.lines.items()]
-    return any(taken)
+
+
+def _tell_of_login(hosts: _Hosts, protocol: str, secret: str, draft: ClientDraft) -> None:
+    if secret.endswith(","):
+        text = "password: ends in a comma, which ddclient takes for a part of it; if it is none, mend `secret`"
+        draft.tell(hosts.line_of("password"), text)
+    if protocol != "duckdns" and hosts.value("login") is None:
+        draft.tell(hosts.line, "no login= before it: Homing sends the name itself as the user")
+
+
+def _sources(hosts: _Hosts, server: str, draft: ClientDraft, *, is_tls: bool) -> tuple[str | None, str | None]:
+    """Return `ipv4` and `ipv6`."""
+    found = find_sources(hosts.given, draft.tell, is_tls=is_tls)
+    if found is not None:
+        return found.ipv4, found.ipv6
+    why = "no use=, usev4= or usev6= says where the address comes from"
+    return draft.choose_usual(hosts.line, why, server, wants_six=False)
 
 
 def _server_of(hosts: _Hosts, protocol: str, *, is_tls: bool) -> str:
@@ -218,9 +245,7 @@ def _tell_the_rest(entries: Sequence[Entry], used: set[Assignment], left: set[As
             draft.tell(one.line, f"{one.name}: without effect on any host here")
         elif one.name not in _TAKEN and not _says_nothing(one):
             draft.tell(one.line, f"{one.name}: {_INSTEAD.get(one.name, 'Homing has no such setting')}")
-    if program:
-        text = f"{', '.join(program)}: about how ddclient itself runs; not taken over"
-        draft.tell(min(program.values()), text)
+    draft.tell_of_program(NAME, program)
 
 
 def _says_nothing(one: Assignment) -> bool:

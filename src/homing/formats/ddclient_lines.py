@@ -24,6 +24,7 @@ _BLANKS = re.compile(r"\s+")
 _WORD = re.compile(r"[^\s,]+|,")
 _PASSWORD = "password"  # noqa: S105 - the name of the setting
 _NEVER_EMPTY = ("protocol", "server", "login", _PASSWORD, "use", "usev4", "usev6")
+_ASSIGNMENT = re.compile(r"[A-Za-z][\w-]*=[\s\S]*")
 _IN_NAMES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
@@ -43,6 +44,8 @@ class Entry:
     assignments: tuple[Assignment, ...]
     hosts: tuple[tuple[str, int], ...]
     """Names of hosts, each with its line."""
+    empty: tuple[tuple[str, int], ...] = ()
+    """Names of settings that need a value and have none, each with its line: ddclient goes on without them."""
 
 
 class _Scanner:
@@ -59,12 +62,14 @@ class _Scanner:
         return self._numbers[bisect(self._starts, at) - 1]
 
     def assignments(self) -> Iterator[Assignment]:
-        """Raises InvalidInput for a quote that is not closed."""
+        """Raises InvalidInput for a quote that is not closed, and for a value that stands behind a blank."""
         while name := self._name():
             line = self.line(self.at)
             self.at += len(name) + 1
-            value = self._value(name, line)
-            yield Assignment(name, self._passwords.get(name, value), line)
+            value = self._passwords.get(name, self._value(name, line))
+            if not value and name in _NEVER_EMPTY and self._is_word_next(line):
+                raise InvalidInput(f"{line}: {name}: expected a value right behind the =")
+            yield Assignment(name, value, line)
 
     def words(self) -> Iterator[tuple[int, list[tuple[str, int]]]]:
         """Return what stands behind the assignments: words, each with its line and its parts between commas."""
@@ -92,6 +97,12 @@ class _Scanner:
             end += 1
         is_name = text[end : end + 1] == "=" and text[self.at : self.at + 1].isalpha()
         return text[self.at : end] if is_name else ""
+
+    def _is_word_next(self, line: int) -> bool:
+        """Tell whether a word follows in the same line, which may be the value behind a blank: a password, perhaps."""
+        at = _behind_blanks(self.text, self.at)
+        is_there = at < len(self.text) and self.text[at] != "," and self.line(at) == line
+        return is_there and not _ASSIGNMENT.fullmatch(self.text, at)
 
     def _value(self, name: str, line: int) -> str:
         value, quote, is_escaped = [], "", False
@@ -143,15 +154,14 @@ def parse_lines(text: str, origin: str) -> tuple[Entry, ...]:
         pieces, passwords = [], {}
     if problems:
         raise InvalidInput("\n".join(problems))
-    return tuple(entry for entry in entries if entry.assignments or entry.hosts)
+    return tuple(entry for entry in entries if entry.assignments or entry.hosts or entry.empty)
 
 
 def _parse_entry(scanner: _Scanner) -> Entry:
     assignments = list(scanner.assignments())
     words = list(scanner.words())
-    for one in assignments:
-        if not one.value and one.name in _NEVER_EMPTY:
-            raise InvalidInput(f"{one.line}: {one.name}: expected a value right behind the =")
+    empty = [one for one in assignments if not one.value and one.name in _NEVER_EMPTY]
+    assignments = [one for one in assignments if one not in empty]
     for line, parts in words[:2]:
         if any(part.startswith("=") for part, _ in parts):
             raise InvalidInput(f"{line}: expected NAME=VALUE without blanks around the =")
@@ -160,7 +170,8 @@ def _parse_entry(scanner: _Scanner) -> Entry:
     hosts = [(name, one.line) for one in assignments if one.name == "host" for name in one.value.split(",") if name]
     for name, (line, parts) in zip(("login", "password"), words[1:], strict=False):
         assignments.append(Assignment(name, ",".join(part for part, _ in parts), line))
-    return Entry(tuple(assignments), (*(words[0][1] if words else ()), *hosts))
+    without = tuple((one.name, one.line) for one in empty)
+    return Entry(tuple(assignments), (*(words[0][1] if words else ()), *hosts), without)
 
 
 def _lift_password(line: str, passwords: dict[str, str]) -> str:

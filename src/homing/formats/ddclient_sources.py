@@ -42,10 +42,10 @@ _DYN_SKIP = "current ip address"
 
 @frozen
 class Sources:
-    """The sources of both families; None where nothing was said about either."""
+    """The sources of both families."""
 
-    ipv4: str | None
-    ipv6: str | None
+    ipv4: str
+    ipv6: str
 
 
 class _Chooser:
@@ -170,8 +170,8 @@ class _Chooser:
 _KNOWN = {*_PAGES, *_OTHER_PAGES}
 
 
-def find_sources(given: Mapping[str, Assignment], line: int, tell: Tell, *, is_tls: bool) -> Sources:
-    """Return the sources that a host's settings mean. `line` is the host's own."""
+def find_sources(given: Mapping[str, Assignment], tell: Tell, *, is_tls: bool) -> Sources | None:
+    """Return the sources that a host's settings mean, or None where nothing is said about any."""
     chooser = _Chooser(given, tell, is_tls=is_tls)
     switches = {"use": chooser.single, "usev4": chooser.fourth, "usev6": chooser.sixth}
     found: dict[str, str] = {}
@@ -180,8 +180,7 @@ def find_sources(given: Mapping[str, Assignment], line: int, tell: Tell, *, is_t
             way, source = choose()
             found[way] = source
     if not any(switch in given for switch in switches):
-        tell(line, "no use=, usev4= or usev6= says where the address comes from: Homing asks the server, if it can")
-        return Sources(None, None)
+        return None
     if list(found) == ["ipv4"] and "usev6" not in given and not found["ipv4"][:1].isdigit():
         tell(chooser.line("use", "usev4"), "IPv4 only, as here; ipv6 in homing.toml adds the other family")
     return Sources(found.get("ipv4", "none"), found.get("ipv6", "none"))

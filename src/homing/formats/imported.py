@@ -12,6 +12,7 @@ from homing.core.errors import InvalidInput
 from homing.formats import awslabs_v1, awslabs_v2, awslabs_v3, dyndns53, homing_json, sam
 from homing.formats.document import Document, parse_document
 from homing.formats.draft import Draft
+from homing.formats.imported_client import CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,4 +87,4 @@ def _find_reader(document: Document, name: str | None) -> Reader:
     if name is not None:
         raise InvalidInput(f"there is no format {name[:40]!r}; the formats are {', '.join(FORMATS)}")
     why = f" ({document.json_error})" if document.json_error and document.looks_like_json else ""
-    raise InvalidInput(f"this is none of the formats {', '.join(FORMATS)}{why}")
+    raise InvalidInput(f"this is none of the formats {', '.join((*FORMATS, *CLIENTS))}{why}")

@@ -12,7 +12,7 @@ from homing.core.errors import InvalidInput
 from homing.core.values import frozen
 from homing.formats import inadyn_blocks, inadyn_lines
 from homing.formats.client_draft import (
-    CHECK_PAGE,
+    MAX_HOSTS,
     ClientDraft,
     ImportedAccount,
     ImportedClient,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from homing.formats.inadyn_blocks import Block, Option
 
 NAME = "inadyn"
-MAX_HOSTS = 500
 _BLOCKS = re.compile(r"(?m)^[ \t]*(?:provider|custom)[ \t]+[^\s{}=]+\s*\{")
 _OLD = re.compile(r"(?m)^[ \t]*(?:--)?(?:dyndns_system|username|alias|update_period(?:_sec)?)[ \t]+[^\s=]")
 _BRACE = re.compile(r"(?m)^[^#\n]*\{")
@@ -67,6 +66,8 @@ _INSTEAD = {
     "bind": "not taken over; `interface` is where requests leave",
     "include": "no other file is read: put what it holds in its place",
 }
+_WAYS = ("checkip-command", "iface", "checkip-server")
+"""What says where the address comes from; the first that is there counts."""
 _DEFAULTS = {"secure-ssl": "true", "verify-address": "true", "broken-rtc": "false", "wildcard": "false"}
 
 
@@ -131,45 +132,54 @@ def _by_name(options: Sequence[Option]) -> dict[str, Option]:
 
 def _take(given: _Given, draft: ClientDraft, *, is_old: bool) -> bool:
     """Take the hosts of a block over, or say why not; return whether one was taken."""
-    block = given.block
+    line, who = given.block.line, f"{given.block.kind} {given.block.title[:60]}"
     hosts = given.find("hostname") or given.find("alias")
-    names = hosts.values if hosts else ()
-    if not names:
-        draft.tell(block.line, f"{block.kind} {block.title[:60]}: expected hostname = ...; left out")
+    if hosts is None or not hosts.values:
+        draft.tell(line, f"{who}: expected hostname = ...; left out")
         return False
-    is_tls = given.flag("ssl", default=True)
     try:
-        protocol, server, names = _service(given, names, is_tls=is_tls)
+        protocol, server, names = _service(given, hosts.values)
+        secret = _secret(given, protocol)
     except InvalidInput as error:
-        draft.leave_out(block.line, names, f"{block.kind} {block.title[:60]}: {error}")
-        return False
-    username, secret = given.value("username"), given.value("password")
-    if protocol == "duckdns":
-        secret = username or secret
-    if not secret:
-        why = " (no other file is read: put what it holds in its place)" if "include" in given.own else ""
-        draft.leave_out(block.line, names, f"{block.kind} {block.title[:60]}: expected password = ...{why}")
+        draft.leave_out(line, hosts.values, f"{who}: {error}")
         return False
     if is_old and "ssl" not in given.own:
-        draft.tell(block.line, "no ssl: https is written, where inadyn 1.99 used http")
-    if protocol == "dyndns2" and not username:
-        draft.tell(block.line, "no username: Homing sends the name itself as the user")
-    ipv4, ipv6 = _sources(given, draft, is_tls=is_tls)
-    account = ImportedAccount(
-        protocol=protocol,
-        server=server,
-        username=username or None,
-        secret=secret,
-        ipv4=ipv4,
-        ipv6=ipv6,
-        ca_file=given.value("ca-trust-file"),
-    )
-    taken = [draft.add(hosts.line if hosts else block.line, name, account) for name in names]
+        draft.tell(line, "no ssl: https is written, where inadyn 1.99 used http")
+    if protocol == "dyndns2" and not given.value("username"):
+        draft.tell(line, "no username: Homing sends the name itself as the user")
+    account = _account(given, protocol, server, secret, _sources(given, server, draft))
+    taken = [draft.add(hosts.line, name, account) for name in names]
     return any(taken)
 
 
-def _service(given: _Given, names: tuple[str, ...], *, is_tls: bool) -> tuple[Protocol, str, tuple[str, ...]]:
+def _account(
+    given: _Given, protocol: Protocol, server: str, secret: str, sources: tuple[str | None, str | None]
+) -> ImportedAccount:
+    return ImportedAccount(
+        protocol=protocol,
+        server=server,
+        username=given.value("username") or None,
+        secret=secret,
+        ipv4=sources[0],
+        ipv6=sources[1],
+        ca_file=given.value("ca-trust-file"),
+    )
+
+
+def _secret(given: _Given, protocol: Protocol) -> str:
+    """Return the password; of duckdns the token, which stands for the user. Raises InvalidInput."""
+    secret = given.value("password")
+    if protocol == "duckdns":
+        secret = given.value("username") or secret
+    if not secret:
+        why = " (no other file is read: put what it holds in its place)" if "include" in given.own else ""
+        raise InvalidInput(f"expected password = ...{why}")
+    return secret
+
+
+def _service(given: _Given, names: tuple[str, ...]) -> tuple[Protocol, str, tuple[str, ...]]:
     """Return protocol, server and names. Raises InvalidInput for what Homing cannot ask."""
+    is_tls = given.flag("ssl", default=True)
     if given.block.kind == "custom":
         server, path = given.value("ddns-server"), given.value("ddns-path")
         if not server or not path:
@@ -181,8 +191,7 @@ def _service(given: _Given, names: tuple[str, ...], *, is_tls: bool) -> tuple[Pr
     if found is None:
         raise InvalidInput("not spoken by Homing")
     protocol, server, path = found
-    is_tls = is_tls or protocol == "duckdns"
-    return protocol, make_server(server, path, is_tls=is_tls), names
+    return protocol, make_server(server, path, is_tls=is_tls or protocol == "duckdns"), names
 
 
 def _custom(path: str, names: tuple[str, ...], *, is_ip_appended: bool) -> tuple[str, tuple[str, ...]]:
@@ -199,29 +208,38 @@ def _custom(path: str, names: tuple[str, ...], *, is_ip_appended: bool) -> tuple
     return path, tuple(dict.fromkeys(hosts[0].replace("%h", name) for name in names))
 
 
-def _sources(given: _Given, draft: ClientDraft, *, is_tls: bool) -> tuple[str, str]:
+def _sources(given: _Given, server: str, draft: ClientDraft) -> tuple[str | None, str | None]:
     """Return `ipv4` and `ipv6`. By itself inadyn takes no IPv6 address, and a command comes before all else."""
-    server, path = given.value("checkip-server"), given.value("checkip-path") or "/"
-    page = f"{server}/{path.lstrip('/')}" if server and server != "default" else None
-    is_page_tls = given.flag("checkip-ssl", default=is_tls)
-    ways: tuple[tuple[str, str | None, Callable[[str], str]], ...] = (
-        ("checkip-command", given.value("checkip-command"), make_command),
-        ("iface", given.value("iface"), make_interface),
-        ("checkip-server", page, lambda text: make_page(text, is_tls=is_page_tls)),
-    )
-    for name, value, make in ways:
-        if not value:
-            continue
-        if name == "checkip-command":
-            text = "taken over; for Homing it has to print addresses and nothing else"
-            draft.tell(given.line(name), f"{name}: {text}")
+    wants_six = given.flag("allow-ipv6", default=False)
+    why, line = "inadyn asks a page of its own choice for the address", given.block.line
+    name, value, make = _way(given)
+    if name == "checkip-command":
+        text = "taken over; for Homing it has to print addresses and nothing else"
+        draft.tell(given.line(name), f"{name}: {text}")
+    for other in _WAYS[_WAYS.index(name) + 1 :]:
+        if given.value(other) not in (None, "", "default"):
+            draft.tell(given.line(other), f"{other}: not taken over beside {name}, which comes first with inadyn")
+    if value:
         try:
-            return make(value), make(value) if given.flag("allow-ipv6", default=False) else "none"
+            return make(value), make(value) if wants_six else "none"
         except InvalidInput as error:
-            draft.tell(given.line(name), f"{name}: {error}; {CHECK_PAGE} is written")
-            return CHECK_PAGE, "none"
-    draft.tell(given.block.line, f"inadyn asks a page of its own choice for the address: {CHECK_PAGE} is written")
-    return CHECK_PAGE, "none"
+            why, line = f"{name}: {error}", given.line(name)
+    return draft.choose_usual(line, why, server, wants_six=wants_six)
+
+
+def _way(given: _Given) -> tuple[str, str, Callable[[str], str]]:
+    """Return the setting that says where the address comes from, its value, and what makes a source of that.
+
+    A page that somebody names is asked by TLS unless `checkip-ssl` says otherwise, whatever `ssl` is.
+    """
+    if command := given.value("checkip-command"):
+        return "checkip-command", command, make_command
+    if interface := given.value("iface"):
+        return "iface", interface, make_interface
+    server, path = given.value("checkip-server"), given.value("checkip-path") or "/"
+    page = f"{server}/{path.lstrip('/')}" if server and server != "default" else ""
+    is_tls = given.flag("checkip-ssl", default=True)
+    return "checkip-server", page, lambda text: make_page(text, is_tls=is_tls)
 
 
 # --- what is left
@@ -240,14 +258,17 @@ def _take_period(period: Option | None, draft: ClientDraft) -> None:
 def _tell_the_rest(options: Sequence[Option], draft: ClientDraft) -> None:
     """Say of each setting that is not taken over what became of it."""
     program: dict[str, int] = {}
+    behind = 0
     for one in options:
+        if one.name == "password":
+            behind = one.line
         if one.name in _OF_THE_PROGRAM:
             program.setdefault(one.name, one.line)
         elif one.name not in _TAKEN and not _says_nothing(one):
-            draft.tell(one.line, f"{one.name[:40]}: {_INSTEAD.get(one.name, 'Homing has no such setting')}")
-    if program:
-        text = f"{', '.join(program)}: about how inadyn itself runs; not taken over"
-        draft.tell(min(program.values()), text)
+            is_half = one.line == behind and one.name not in _INSTEAD  # its second half, perhaps
+            name = "what stands behind the password" if is_half else one.name[:40]
+            draft.tell(one.line, f"{name}: {_INSTEAD.get(one.name, 'Homing has no such setting')}")
+    draft.tell_of_program(NAME, program)
 
 
 def _says_nothing(one: Option) -> bool:

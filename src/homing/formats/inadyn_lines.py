@@ -5,7 +5,8 @@
     alias a.example.com
 
 It is turned into the blocks of version 2, so that one reader knows what they mean. A `system` begins an account where
-the one before has its own already; `_` and `-` are the same.
+the one before has its own already; `_` and `-` are the same. Several options may share a line, where all but the first
+have their `-`; any other word behind a value may be half of a password, and is never shown.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ _FLAGS = {
     **dict.fromkeys(("wildcard", "w"), "wildcard"),
     "ssl": "ssl",
 }
+_KNOWN = {*_NAMES, *_FLAGS}
 _OF_ACCOUNTS = ("username", "password", _ALIAS, "ddns-server", "ddns-path", "ssl", "wildcard", _CHECK, "proxy")
 
 
@@ -84,10 +86,13 @@ def _words(line: str) -> list[str]:
 
 
 def _options(words: list[str], line: int, where: str, problems: list[str]) -> Iterator[Option]:
-    at = 0
+    at, before = 0, ""
     while at < len(words):
         name = words[at].lstrip("-").replace("_", "-")
-        at += 1
+        if before and (not words[at].startswith("-") or name not in _KNOWN):
+            problems.append(f"{where}: {before}: expected no more words behind it; a value has no blanks")
+            return
+        at, before = at + 1, name
         if name in _FLAGS:
             yield Option(_FLAGS[name], ("true",), line)
             continue

@@ -61,6 +61,8 @@ class Heard:
 class Kind(Enum):
     """What became of an update, as far as its client has to know."""
 
+    SKIPPED = "skipped"
+    """The name has no such record at the server, which therefore did nothing about it: no failure."""
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
@@ -87,6 +89,11 @@ class HostReply:
     family: Family | None = None
     """The only family that it was asked about; None where it was asked about all that were sent."""
 
+    def is_about(self, family: Family) -> bool:
+        """Tell whether it says anything of a family: it names an address of it, or no address at all."""
+        families = {6 if ":" in address else 4 for address in self.addresses}
+        return self.family in (None, family) and (not families or family in families)
+
 
 @frozen
 class Reply:
@@ -106,7 +113,7 @@ class Reply:
     """Milliseconds since 1970: a signed request has to be newer than this."""
 
 
-_RANK = (Kind.UNCHANGED, Kind.UPDATED, Kind.TRY_LATER, Kind.NOT_A_SERVER, Kind.REFUSED)
+_RANK = (Kind.SKIPPED, Kind.UNCHANGED, Kind.UPDATED, Kind.TRY_LATER, Kind.NOT_A_SERVER, Kind.REFUSED)
 
 
 def merge(replies: Sequence[Reply]) -> Reply:
@@ -202,8 +209,8 @@ def render_query(fields: Iterable[tuple[str, str | None]]) -> str:
 def compare(hostname: str, kind: Kind, said: Sequence[str], sent: Mapping[Family, Address]) -> HostReply:
     """Return what was said of one name; a success that sets it to another address than was sent is none.
 
-    Dyn answers `good 127.0.0.1` to a client that it has stopped listening to. A family that is not mentioned counts
-    as done: deSEC says no address at all.
+    Dyn answers `good 127.0.0.1` to a client that it has stopped listening to. Where no address at all is mentioned
+    every family counts as done (deSEC); beside one that is, nobody knows of the other: see HostReply.is_about.
     """
     from homing.core.addresses import parse_address
 
@@ -219,6 +226,12 @@ def compare(hostname: str, kind: Kind, said: Sequence[str], sent: Mapping[Family
             what = f"{address} instead of {wanted}" if wanted else f"{address}, which was not sent"
             return HostReply(hostname, Kind.REFUSED, f"the server answers with {what}", tuple(map(str, told)))
     return HostReply(hostname, kind, "", tuple(map(str, told)))
+
+
+def has_no_record(hostname: str, family: Family) -> HostReply:
+    """Return that the server knows the name, but has no record of this family for it."""
+    text = f"the host has no {'A' if family == 4 else 'AAAA'} record"
+    return HostReply(hostname, Kind.SKIPPED, text, family=family)
 
 
 def sum_up(hosts: Sequence[HostReply], text: str) -> Reply:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from homing.protocols.asking import Family
 
 PATH = "/update"
+ZONE = "duckdns.org"
 _KINDS = {"UPDATED": Kind.UPDATED, "NOCHANGE": Kind.UNCHANGED}
 
 
@@ -59,7 +60,10 @@ def read_answer(heard: Heard, names: Sequence[str], sent: Mapping[Family, Addres
     if heard.status != 200 or lines[0] != "OK" or (len(lines) > 1 and lines[-1] not in _KINDS):
         return not_a_server(f"HTTP {heard.status}, but not the answer of DuckDNS: {shorten(heard.text, 60)}")
     kind = _KINDS[lines[-1]] if len(lines) > 1 else Kind.UPDATED
-    said = [line for line in lines[1:-1] if line and (not sent or _is_asked(line, sent))]
+    told = [line for line in lines[1:-1] if line]
+    said = [line for line in told if not sent or _is_asked(line, sent)]
+    if told and not said:
+        return for_each(names, refused("the server answers without the address that was sent"))
     return sum_up([compare(name, kind, said, sent) for name in names], lines[-1])
 
 

@@ -15,6 +15,7 @@ from homing.protocols.asking import (
     Kind,
     Reply,
     compare,
+    has_no_record,
     members_of,
     not_a_server,
     read_failure,
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
 _KINDS = {Outcome.UPDATED.value: Kind.UPDATED, Outcome.UNCHANGED.value: Kind.UNCHANGED}
 _TRY_LATER = (Outcome.UNAVAILABLE.value, Outcome.PUBLISH_REJECTED.value)
 _ERRORS = frozenset(outcome.value for outcome in Outcome)
+_HINTS = {
+    Outcome.NOT_AUTHENTICATED.value: "the secret is not that of {}, or there is no such host",
+    Outcome.LOCKED.value: "on the server, `homing host unlock {}` lets it change again (see homing host --help)",
+    Outcome.NO_READ_PRIVILEGE.value: "on the server, `homing host set {} --read-privilege` lets it (see homing host"
+    " set --help)",
+}
+"""What to do about a refusal of that name."""
 _CLOCK = (Outcome.SKEWED.value, Outcome.STALE.value)
 
 
@@ -55,10 +63,15 @@ def make_hosts(secret: str, signed_at: int, identity: str) -> Ask:
     return _make(secret, signed_at, signed.HOSTS_PATH, {"as": identity})
 
 
-def read_answer(heard: Heard, sent: Mapping[str, Mapping[Family, Address]]) -> Reply:
-    """Return what an answer to an update means; `sent` are the addresses of each name, for comparison."""
+def read_answer(heard: Heard, sent: Mapping[str, Mapping[Family, Address]], identity: str = "NAME") -> Reply:
+    """Return what an answer to an update means; `sent` are the addresses of each name, for comparison.
+
+    `identity` is the host as whose owner it was asked.
+
+    A family that a host does not have has no outcome beside that of the other one, which the host has.
+    """
     members = members_of(heard)
-    failure = read_error(heard)
+    failure = read_error(heard, identity)
     if failure is not None:
         return failure
     outcomes = members.get("outcomes")
@@ -73,12 +86,15 @@ def read_answer(heard: Heard, sent: Mapping[str, Mapping[Family, Address]]) -> R
     answered = {(host.hostname, bool(host.addresses) and ":" in host.addresses[0]) for host in hosts}
     for hostname, addresses in sent.items():
         for family in addresses:
-            if (hostname, family == 6) not in answered:
+            if (hostname, family == 6) in answered:
+                continue
+            if len(addresses) < 2 or (hostname, family == 4) not in answered:
                 return not_a_server(f"the server says nothing of {hostname} and its IPv{family} address")
+            hosts.append(has_no_record(hostname, family))
     return sum_up(hosts, "the server answered")
 
 
-def read_error(heard: Heard) -> Reply | None:
+def read_error(heard: Heard, identity: str) -> Reply | None:
     """Return what is wrong, or None where it is a success that the caller can read: an update's, or a group's."""
     members = members_of(heard)
     error = members.get("error")
@@ -92,7 +108,20 @@ def read_error(heard: Heard) -> Reply | None:
         return Reply(Kind.TRY_LATER, text, retry_after(heard))
     if error not in _ERRORS:  # a portal may speak JSON as well, and its "no" is not the server's
         return read_failure(heard) or not_a_server(f"HTTP {heard.status}, but not a Homing server's answer: {text}")
-    return refused(text)
+    return refused(explain(text, _culprit(members, error) or identity))
+
+
+def explain(refusal: str, hostname: str) -> str:
+    """Return the server's word for a refusal with what to do about it, as far as that is known."""
+    hint = _HINTS.get(refusal)
+    return f"{refusal}: {hint.format(shorten(hostname).removesuffix('.'))}" if hint else refusal
+
+
+def _culprit(members: Mapping[str, Any], error: str) -> str | None:
+    """Return the first host of which the server says that it is the reason."""
+    outcomes = members.get("outcomes")
+    found = [one for one in (outcomes if isinstance(outcomes, list) else ()) if isinstance(one, dict)]
+    return next((str(one.get("hostname")) for one in found if one.get("outcome") == error), None)
 
 
 def _read_outcome(entry: Any, sent: Mapping[str, Mapping[Family, Address]]) -> HostReply | None:

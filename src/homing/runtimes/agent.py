@@ -1,8 +1,8 @@
 """The agent's loop: waits for the kernel, a signal, an answer or a timer, steps, and has done what the step wants.
 
-Every decision is in `client/agent.py`. Here is a selector; the threads are in `agent_jobs.py`, and `agent_lan.py` for
-the names of a whole network. Nothing is polled where the kernel tells of changes: an agent at rest wakes once an
-interval.
+Every decision is in `client/agent.py`. Here is a selector; the threads are in `agent_workers.py`, what they do in
+`agent_jobs.py`, the kernel's word in `agent_kernel.py`, and the names of a whole network in `agent_lan.py`. Nothing is
+polled where the kernel tells of changes: an agent at rest wakes once an interval.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from homing.client.agent import step
 from homing.client.agent_memory import recall
 from homing.client.agent_values import (
+    Abandon,
     AskDns,
     Due,
     Forced,
@@ -34,26 +35,25 @@ from homing.client.agent_values import (
     SetTimer,
     Woke,
 )
-from homing.client.detection import cheap_mark, mark
-from homing.client.netlink import Tables, Watch
+from homing.client.detection import is_free
 from homing.core.errors import InvalidSettings
 from homing.runtimes.agent_accounts import Machine, key_of, plan_of
 from homing.runtimes.agent_clock import Jumps, now, this_moment
-from homing.runtimes.agent_jobs import Crew, Worker, do_ask, do_look, do_send, ping, run_hook, snapshot_or_none
+from homing.runtimes.agent_jobs import do_ask, do_look, do_send, ping, run_hook
+from homing.runtimes.agent_kernel import POLL, Kernel
 from homing.runtimes.agent_log import LogLines
 from homing.runtimes.agent_state import StateFile
+from homing.runtimes.agent_workers import Crew, Worker
 from homing.runtimes.supervision import notify, watchdog_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     from homing.client.agent_values import Action, Event
     from homing.runtimes.agent_accounts import Orders
     from homing.runtimes.agent_lan import LanDuty
     from homing.settings.client import ClientSettings
 
-POLL = 10.0
-"""Seconds between two looks at the machine's own addresses where no kernel tells of changes."""
 LONGEST = 300.0
 """Seconds; a timer does not count the time that the machine sleeps, so none is set for longer."""
 _RELOAD, _FORCE = getattr(signal, "SIGHUP", None), getattr(signal, "SIGUSR1", None)
@@ -69,16 +69,13 @@ class Agent:
         self._file = StateFile(orders.state_file)
         self._reload = reload
         self._log = LogLines(orders.log_level)
-        self._exchanges = Crew(self._log)
+        self._crew = Crew(self._log)
         self._errands = Worker("errands", self._log)
         self._calls: deque[Callable[[], None]] = deque()
         self._read_end, self._write_end = socket.socketpair()
         for end in (self._read_end, self._write_end):
             end.settimeout(0)
-        self._tables: Tables | None = None
-        self._watch: Watch | None = None
-        self._mark: Hashable = None
-        self._marked_at = 0.0
+        self._kernel = Kernel()
         self._jumps = Jumps()
         self._machines: list[Machine] = []
         self._lan: LanDuty | None = None
@@ -89,9 +86,11 @@ class Agent:
         old = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
         old_wakeup = signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
         try:
-            self._listen()
+            if (warning := self._file.lock()) is not None:
+                self._log.write("warning", warning)
+            self._kernel.listen(self._log)
             self._machines = [self._begin(settings) for settings in self._orders.accounts]
-            self._mark = self._look_at_marks()
+            self._kernel.set_mark(self._machines)
             notify("READY=1")
             for machine in list(self._machines):
                 self._step(machine, Due())
@@ -110,8 +109,9 @@ class Agent:
         beat = watchdog_seconds()
         with selectors.DefaultSelector() as selector:
             selector.register(self._read_end, selectors.EVENT_READ)
-            if self._watch is not None:
-                selector.register(self._watch, selectors.EVENT_READ)
+            watch = self._kernel.watch
+            if watch is not None:
+                selector.register(watch, selectors.EVENT_READ)
             while not self._is_ending:
                 ready = {key.fileobj for key, _ in selector.select(self._patience(beat))}
                 if beat is not None and (self._lan is None or self._lan.is_alive()):
@@ -119,8 +119,8 @@ class Agent:
                 self._notice_jumps()
                 if self._read_end in ready:
                     self._hear()
-                if self._watch is None or self._watch in ready:
-                    self._notice_network()
+                if (watch is None or watch in ready) and self._kernel.has_changed(self._machines):
+                    self._step_all(NetworkChanged())
                 for machine in list(self._machines):
                     if machine.timer is not None and machine.timer <= now():
                         machine.timer = None
@@ -128,7 +128,7 @@ class Agent:
 
     def _patience(self, beat: float | None) -> float:
         timers = [machine.timer - now() for machine in self._machines if machine.timer is not None]
-        waits = [LONGEST, *timers, *([beat] if beat else []), *([] if self._watch else [POLL])]
+        waits = [LONGEST, *timers, *([beat] if beat else []), *([] if self._kernel.watch else [POLL])]
         return max(0.0, min(waits))
 
     def _hear(self) -> None:
@@ -147,26 +147,6 @@ class Agent:
             self._step_all(Forced())
             if self._lan is not None:
                 self._lan.force()
-
-    def _notice_network(self) -> None:
-        """Step if something has happened that could move an address."""
-        if self._watch is None:
-            if now() < self._marked_at + POLL:
-                return
-        else:
-            self._watch.read()
-        new = self._look_at_marks()
-        if new != self._mark:
-            self._mark = new
-            self._step_all(NetworkChanged())
-
-    def _look_at_marks(self) -> Hashable:
-        self._marked_at = now()
-        snapshot = snapshot_or_none(self._tables)
-        if snapshot is None:
-            return cheap_mark()
-        wanted = [machine.state.wanted for machine in self._machines]
-        return mark([machine.settings for machine in self._machines], snapshot, wanted)
 
     def _notice_jumps(self) -> None:
         """Step if the machine has slept, or its clock was set."""
@@ -191,16 +171,21 @@ class Agent:
         settings = machine.settings
         match action:
             case Look():
-                snapshot = snapshot_or_none(self._tables)
-                job = partial(do_look, action, settings, snapshot, machine.state.wanted)
-                if machine.plan.looks_are_free:
-                    self._answer(machine, job())
+                snapshot = self._kernel.snapshot()
+                look = partial(do_look, action, settings, snapshot, machine.state.wanted)
+                if is_free(settings, snapshot, machine.state.wanted):
+                    self._answer(machine, look())
                 else:
-                    self._ask(machine, job)
+                    self._ask(machine, machine.line_of_looks, action.number, look)
             case AskDns():
-                self._ask(machine, partial(do_ask, action, settings))
+                ask = partial(do_ask, action, settings, time.monotonic() + action.seconds)
+                self._ask(machine, machine.line_of_questions, action.number, ask)
             case Send():
-                self._ask(machine, partial(do_send, action, settings))
+                send = partial(do_send, action, settings, partial(machine.waits_for, action.number))
+                self._ask(machine, machine.line_of_sends, action.number, send)
+            case Abandon():
+                machine.out.discard(action.number)
+                self._crew.abandon((machine, action.number))
             case SetTimer():
                 machine.timer = action.at
             case Save():
@@ -226,8 +211,16 @@ class Agent:
         of_network = self._lan is not None and self._lan.is_failing
         return of_network or any(machine.state.is_failing for machine in self._machines)
 
-    def _ask(self, machine: Machine, job: Callable[[], Event]) -> None:
-        self._exchanges.do(machine.server, lambda: self._answer(machine, job()))
+    def _ask(self, machine: Machine, line: str, number: int, work: Callable[[], Event]) -> None:
+        """Have a thread find an answer, unless nobody waits for it any more when its turn comes."""
+
+        def job() -> None:
+            if machine.waits_for(number):
+                self._answer(machine, work())
+                machine.out.discard(number)
+
+        machine.out.add(number)
+        self._crew.do(line, job, (machine, number))
 
     def _answer(self, machine: Machine, event: Event) -> None:
         """Have the loop take in an answer. Safe to be called by any thread."""
@@ -240,12 +233,6 @@ class Agent:
             self._write_end.send(b"\0")
 
     # --- beginning, reloading, ending
-
-    def _listen(self) -> None:
-        try:
-            self._tables, self._watch = Tables(), Watch()
-        except OSError as error:
-            self._log.write("info", f"no word of changes from the kernel ({error}): looking every {POLL:.0f} s")
 
     def _begin(self, settings: ClientSettings) -> Machine:
         plan = plan_of(settings, checks_dns=self._orders.errands.check_dns)
@@ -277,7 +264,7 @@ class Agent:
                 new = kept
             machines.append(new)
         self._file.keep_only({"lan", *(machine.key for machine in machines)})
-        self._exchanges.keep_only(machine.server for machine in machines)
+        self._crew.keep_only(line for machine in machines for line in machine.lines)
         return machines
 
     def _follow_lan(self) -> None:
@@ -292,8 +279,7 @@ class Agent:
     def _close(self) -> None:
         if self._lan is not None:
             self._lan.stop()
-        for opened in (self._tables, self._watch):
-            if opened is not None:
-                opened.close()
+        self._kernel.close()
+        self._file.unlock()
         for end in (self._read_end, self._write_end):
             end.close()

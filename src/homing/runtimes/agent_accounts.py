@@ -14,7 +14,7 @@ from homing.protocols.dyndns2_client import MAX_HOSTNAMES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from homing.client.agent_values import State
+    from homing.client.agent_known import State
     from homing.runtimes.agent_log import Level
     from homing.settings.agent import AgentSettings
     from homing.settings.client import ClientSettings
@@ -90,11 +90,32 @@ class Machine:
         self.plan = plan
         self.state = state
         self.timer: float | None = None
+        self.out: set[int] = set()
+        """The numbers of the questions whose answers are waited for."""
+
+    def waits_for(self, number: int) -> bool:
+        """Tell whether the answer to a question is still waited for. Safe to be called by any thread."""
+        return number in self.out
 
     @property
-    def server(self) -> str:
-        """What tells the server from others."""
-        return self.settings.server or self.settings.protocol
+    def line_of_sends(self) -> str:
+        """Whose sends wait for each other: those to one server."""
+        return f"sends to {self.settings.server or self.settings.protocol}"
+
+    @property
+    def line_of_looks(self) -> str:
+        """Whose looks wait for each other; they never wait for a send, nor a send for them."""
+        return f"looks at {self.settings.server or self.settings.protocol}"
+
+    @property
+    def line_of_questions(self) -> str:
+        """Whose questions to DNS wait for each other: those to one resolver."""
+        return f"DNS at {self.settings.dns_server or 'the resolvers of this machine'}"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of these."""
+        return self.line_of_sends, self.line_of_looks, self.line_of_questions
 
     @property
     def key(self) -> str:

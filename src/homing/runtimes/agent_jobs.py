@@ -1,43 +1,35 @@
-"""What the agent's loop has done by others: threads that take one job after the other, and the jobs themselves.
-
-Threads are started when first needed: one for the exchanges with each server, so that nothing is sent to it twice at a
-time and a server that does not answer holds up no other, and one for hooks and pings, which may hang as well.
-"""
+"""What the agent's loop has done: looks, questions to DNS, sends, hooks and pings. The threads are in agent_workers."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import signal
-import threading
+import time
 from typing import TYPE_CHECKING
 
 from homing.client.agent_values import Answered, Looked, Shown
-from homing.client.detection import look
-from homing.client.dialects import canonical
+from homing.client.detection import is_free, look
+from homing.client.dialects import canonical, name_in_dns
 from homing.client.lookup import ask_dns
 from homing.client.remote import Line, exchange
 from homing.client.update import line_of, send
+from homing.core.addresses import record_type_of
 from homing.core.errors import HomingError
 from homing.protocols.asking import Ask, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from homing.client.agent_values import AskDns, Event, Look, Send, Verdict
-    from homing.client.netlink import Tables
+    from homing.client.agent_values import AskDns, Event, Look, RecordType, Send, Verdict
     from homing.client.netlink_values import Snapshot
     from homing.core.addresses import Address
     from homing.protocols.asking import Reply
     from homing.runtimes.agent_log import LogLines
     from homing.settings.client import ClientSettings
 
-DNS_SECONDS = 3.0
 PING_SECONDS = 10.0
 HOOK_SECONDS = 60.0
-MAX_WAITING = 100
-"""Hooks and pings beyond so many are dropped: what keeps them is broken."""
 _RANK = (Kind.UNCHANGED, Kind.UPDATED, Kind.REFUSED)
 _OF_THE_ACCOUNT = ("badauth", "badagent", "badsys", "!donator", "!active", "abuse")
 """Return codes of dyndns2 that no other list of names would change; its specification forbids to try."""
@@ -49,78 +41,32 @@ _VERDICTS: Mapping[Kind, Verdict] = {
 }
 
 
-class Worker:
-    """A thread that does one job after the other. Ends with the process, whatever it is doing."""
-
-    def __init__(self, name: str, log: LogLines) -> None:
-        self._name = name
-        self._log = log
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def do(self, job: Callable[[], None]) -> None:
-        """Have a job done after those that wait already."""
-        if self._jobs.qsize() >= MAX_WAITING:
-            self._log.write("warning", f"{self._name}: too much is waiting; something is dropped")
-            return
-        self._jobs.put(job)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
-
-    def end(self) -> None:
-        """Have the thread end after what waits, if there is one."""
-        self._jobs.put(None)
-
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                job()
-            except Exception as error:  # the agent lives for years: one job does not end it
-                from homing.runtimes.crashes import render_crash
-
-                self._log.write("error", f"a job failed\n{render_crash(error)}")
-
-
-class Crew:
-    """A worker for each server."""
-
-    def __init__(self, log: LogLines) -> None:
-        self._log = log
-        self._workers: dict[str, Worker] = {}
-
-    def do(self, server: str, job: Callable[[], None]) -> None:
-        """Have a job done after those that wait for the same server."""
-        if server not in self._workers:
-            self._workers[server] = Worker(f"exchanges with {server}", self._log)
-        self._workers[server].do(job)
-
-    def keep_only(self, servers: Iterable[str]) -> None:
-        """Let go of those for whom there is no more to do."""
-        for server in self._workers.keys() - set(servers):
-            self._workers.pop(server).end()
-
-
 def do_look(action: Look, settings: ClientSettings, snapshot: Snapshot | None, current: Sequence[Address]) -> Event:
     """Find this machine's addresses."""
+    free = is_free(settings, snapshot, current)
     try:
         sight = look(settings, snapshot, current, line_of(settings))
     except (HomingError, OSError) as error:
-        return Looked(action.number, (), (str(error),))
-    return Looked(action.number, sight.addresses, sight.problems)
+        return Looked(action.number, (), (str(error),), free)
+    return Looked(action.number, sight.addresses, sight.problems, free)
 
 
-def do_ask(action: AskDns, settings: ClientSettings) -> Event:
-    """Ask what DNS shows."""
-    shown = {kind: ask_dns(action.name, kind, settings.dns_server, DNS_SECONDS) for kind in action.record_types}
+def do_ask(action: AskDns, settings: ClientSettings, deadline: float) -> Event:
+    """Ask what DNS shows, all in all until a time of the monotonic clock: a resolver may be silent."""
+    shown: dict[RecordType, frozenset[Address] | None] = dict.fromkeys(action.record_types)
+    name = name_in_dns(settings, action.name)
+    for kind in action.record_types:
+        left = deadline - time.monotonic()
+        if left > 0:
+            shown[kind] = ask_dns(name, kind, settings.dns_server, left)
     return Shown(action.number, shown)
 
 
-def do_send(action: Send, settings: ClientSettings) -> Event:
-    """Send an update."""
+def do_send(action: Send, settings: ClientSettings, goes_on: Callable[[], bool]) -> Event:
+    """Send an update; one that takes several exchanges ends as soon as it is not to go on."""
     try:
         sent = {address.version: address for address in action.addresses}
-        reply = send(settings, action.names, sent, line_of(settings))
+        reply = send(settings, action.names, sent, line_of(settings), goes_on)
     except (HomingError, OSError) as error:
         return Answered(action.number, "no-answer", str(error))
     # Nobody said how long to wait: an answer that did not come, or a server in trouble.
@@ -133,26 +79,43 @@ def do_send(action: Send, settings: ClientSettings) -> Event:
         is_final=reply.is_final,
         is_shared=reply.text.startswith(_OF_THE_ACCOUNT),
         names=_told_apart(action.names, reply),
+        lacking=_lacking(action.names, reply),
+        unsaid=_unsaid(action, reply),
     )
+
+
+def _lacking(names: Sequence[str], reply: Reply) -> Mapping[str, tuple[RecordType, ...]]:
+    """Return which records the server says that it does not have."""
+    found: dict[str, tuple[RecordType, ...]] = {}
+    for name in names:
+        for host in reply.hosts:
+            if host.kind is Kind.SKIPPED and canonical(host.hostname) == canonical(name):
+                found[name] = (*found.get(name, ()), "A" if host.family == 4 else "AAAA")
+    return found
+
+
+def _unsaid(action: Send, reply: Reply) -> Mapping[str, tuple[RecordType, ...]]:
+    """Return of which types an answer says nothing that tells the address of the other one."""
+    found: dict[str, tuple[RecordType, ...]] = {}
+    for name in action.names:
+        hosts = [host for host in reply.hosts if canonical(host.hostname) == canonical(name)]
+        told = {6 if ":" in text else 4 for host in hosts for text in host.addresses}
+        told |= {host.family for host in hosts if host.family is not None}
+        if told:
+            found[name] = tuple([record_type_of(one) for one in action.addresses if one.version not in told])
+    return found
 
 
 def _told_apart(names: Sequence[str], reply: Reply) -> Mapping[str, tuple[Verdict, str]]:
     """Return what was said of each name, the worst of its families."""
     found: dict[str, tuple[Verdict, str]] = {}
     for name in names:
-        said = [host for host in reply.hosts if canonical(host.hostname) == canonical(name)]
+        known = [host for host in reply.hosts if host.kind is not Kind.SKIPPED]
+        said = [host for host in known if canonical(host.hostname) == canonical(name)]
         if said and all(host.kind in _RANK for host in said):
             worst = max(said, key=lambda host: _RANK.index(host.kind))
             found[name] = (_VERDICTS[worst.kind], worst.text or reply.text)
     return found
-
-
-def snapshot_or_none(tables: Tables | None) -> Snapshot | None:
-    """Return the kernel's tables, if they can be had."""
-    try:
-        return None if tables is None else tables.snapshot()
-    except OSError:
-        return None
 
 
 def ping(url: str, log: LogLines, *, is_well: bool) -> None:

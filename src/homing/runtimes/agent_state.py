@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MAX_FILE = 1024 * 1024
 """Bytes; a file that is longer is not ours."""
 
+_ADVICE = "End one of them, or give each a state_file in [agent] (--state-file)"
+
 
 class StateFile:
     """What the agent knows of each account, by the account's key."""
@@ -21,6 +23,41 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._accounts = _read(path)
+        self._lock: int | None = None
+
+    def lock(self) -> str | None:
+        """Keep other agents from writing it unnoticed; return a warning if one does already.
+
+        The lock lies on a file beside it, which holds the process id of its owner, and ends with the process. Systems
+        without flock(2), and folders where nothing can be written, have none.
+        """
+        try:
+            import fcntl
+        except ImportError:
+            return None
+        beside = self._path.with_name(f"{self._path.name}.lock")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        except OSError:
+            return None  # the first `put` tells what is wrong
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return f"{self._path}: {_owner(descriptor)} uses it as well: each forgets what the other knows. {_ADVICE}"
+        except OSError:
+            os.close(descriptor)
+            return None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._lock = descriptor
+        return None
+
+    def unlock(self) -> None:
+        """Let go of it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def get(self, key: str) -> Mapping[str, Any] | None:
         """Return what was saved of an account; None for none, and for what cannot be read."""
@@ -58,6 +95,13 @@ class StateFile:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _owner(descriptor: int) -> str:
+    """Return who holds the lock, and close its file."""
+    with open(descriptor, "rb") as stream:
+        text = stream.read(20).strip()
+    return f"another agent (process {text.decode()})" if text.isdigit() else "another agent"
 
 
 def _read(path: Path) -> dict[str, Any]:

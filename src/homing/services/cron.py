@@ -44,12 +44,26 @@ def render_block(job: Job, folder: Path, seed: str) -> str:
 
 
 def render_line(job: Job, folder: Path) -> str:
-    """Return what the shell runs. The agent takes the shell's place, so that its number is the one that is noted."""
+    """Return what the shell runs. The agent takes the shell's place, so that its number is the one that is noted.
+
+    -C has the shell follow no link in the place of a file that it writes.
+    """
     command = " ".join(quote(word) for word in job.command)
     log = quote(str(log_file(folder, job.kind)))
     if job.kind == "agent":
-        return f"echo $$ >{quote(str(folder / PID_FILE))}; exec {command} >{log} 2>&1"
-    return f'{command} >{log} 2>&1; echo "exit $?" >>{log}'
+        pid = quote(str(folder / PID_FILE))
+        return f"set -C; rm -f {pid} {log}; echo $$ >{pid}; exec {command} >{log} 2>&1"
+    return f'set -C; rm -f {log}; {{ {command}; echo "exit $?"; }} >{log} 2>&1'
+
+
+def agent_command(block: str) -> tuple[str, ...]:
+    """Return the command of an agent's lines, as `render_line` has it; empty if they are not such."""
+    line = next((one for one in block.splitlines() if one.startswith("@reboot ")), "")
+    try:
+        words = shlex.split(line.replace(_PERCENT, "%"))
+        return tuple(words[words.index("exec") + 1 : -2])
+    except ValueError:
+        return ()
 
 
 def render_stop(pid: int) -> str:

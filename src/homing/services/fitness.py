@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import homing
+from homing.settings.agent import HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -56,7 +57,7 @@ def settings_problems(accounts: Sequence[ClientSettings], agent: AgentSettings |
         return problems
     if agent.state_file is not None:
         problems.append(f"state_file: {agent.state_file}: the service writes to a folder of its own; leave it out")
-    for name in ("on_change", "on_failure", "on_recovery"):
+    for name in HOOKS:
         if command := getattr(agent, name):
             problems += [f"{name}: {why}" for why in _command_problems(command[0])]
     return problems

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from homing.services.steps import Step
 
 _NAMES: Mapping[Kind, str] = {"agent": "the agent", "timer": "the timer"}
+_KEPT: Mapping[Kind, str] = {"agent": "/var/lib/private/homing-agent", "timer": "/var/cache/private/homing-update"}
 
 
 def plan_install(place: Place, job: Job, standing: Standing, *, force: bool = False, lingers: bool = True) -> Plan:
@@ -29,8 +30,8 @@ def plan_install(place: Place, job: Job, standing: Standing, *, force: bool = Fa
     """
     check_words(job)
     _refuse_half(standing)
-    if standing.kind not in (None, job.kind):
-        raise Refused(f"{_NAMES[standing.kind]} is installed here already: `homing service uninstall` comes first")
+    for other in (kind for kind in standing.kinds if kind != job.kind):
+        raise Refused(f"{_NAMES[other]} is installed here already: `homing service uninstall` comes first")
     _refuse_foreign(standing, force=force)
     match place.init:
         case "systemd":
@@ -43,16 +44,17 @@ def plan_install(place: Place, job: Job, standing: Standing, *, force: bool = Fa
 
 def plan_uninstall(place: Place, standing: Standing, *, force: bool = False) -> Plan:
     """Return how what is here goes again: stopped first, and nothing but what install made. Raises Refused."""
-    if standing.kind is None:
+    if not standing.kinds:
         return Plan(())
     _refuse_half(standing)
     _refuse_foreign(standing, force=force)
     removals = [Remove(placed.path) for placed in standing.files]
     match place.init:
         case "systemd":
-            return _uninstall_units(place, standing.kind, standing.is_active or standing.is_enabled, removals)
+            return _uninstall_units(place, standing, removals)
         case "launchd":
-            return Plan((*_bootout(place, standing.kind, standing), *removals))
+            stops = [step for kind in standing.kinds for step in _bootout(place, kind, standing)]
+            return Plan((*stops, *removals))
         case "cron":
             return _uninstall_line(place, standing)
 
@@ -94,16 +96,23 @@ def _install_units(place: Place, job: Job, standing: Standing, *, lingers: bool)
     return Plan(tuple(steps), tuple(notes))
 
 
-def _uninstall_units(place: Place, kind: Kind, is_there: bool, removals: Sequence[Remove]) -> Plan:
+def _uninstall_units(place: Place, standing: Standing, removals: Sequence[Remove]) -> Plan:
+    stops = [step for kind in standing.kinds for step in _stop_units(place, kind, standing)]
+    kept = " and ".join(_KEPT[kind] for kind in standing.kinds)
+    notes = () if place.is_user else (f"what it knew stays in {kept}",)
+    return Plan((*stops, *removals, Command((*place.systemctl, "daemon-reload"))), notes)
+
+
+def _stop_units(place: Place, kind: Kind, standing: Standing) -> list[Step]:
+    """A service that is starting, or waits to be started again, is not active, and would go on without its unit."""
     service, main = systemd.UNITS[kind][0], systemd.UNITS[kind][-1]
     steps: list[Step] = []
-    if is_there:
+    is_ours = any(one.origin != "foreign" and one.path.name in systemd.UNITS[kind] for one in standing.files)
+    if is_ours or standing.is_active or standing.is_enabled:
         steps.append(Command((*place.systemctl, "disable", "--now", main)))
     if service != main:
         steps.append(Command((*place.systemctl, "stop", service)))
-    steps += [*removals, Command((*place.systemctl, "daemon-reload"))]
-    kept = "/var/cache/private/homing-update" if kind == "timer" else "/var/lib/private/homing-agent"
-    return Plan(tuple(steps), () if place.is_user else (f"what it knew stays in {kept}",))
+    return steps
 
 
 # --- launchd
@@ -113,7 +122,7 @@ def _install_plist(place: Place, job: Job, standing: Standing) -> Plan:
     path = place.folder / f"{launchd.LABELS[job.kind]}.plist"
     text = launchd.render_plist(job, place.logs, is_user=place.is_user)
     writes = _writes({path: text}, standing.files)
-    if not writes and standing.is_enabled:
+    if not writes and job.kind in standing.loaded:
         return Plan(())
     target = f"{place.domain}/{launchd.LABELS[job.kind]}"
     begin = [Command(("launchctl", "enable", target)), Command(("launchctl", "bootstrap", place.domain, str(path)))]
@@ -122,7 +131,9 @@ def _install_plist(place: Place, job: Job, standing: Standing) -> Plan:
 
 
 def _bootout(place: Place, kind: Kind, standing: Standing) -> list[Step]:
-    return [Command(("launchctl", "bootout", f"{place.domain}/{launchd.LABELS[kind]}"))] if standing.is_enabled else []
+    return (
+        [Command(("launchctl", "bootout", f"{place.domain}/{launchd.LABELS[kind]}"))] if kind in standing.loaded else []
+    )
 
 
 # --- cron

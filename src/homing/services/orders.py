@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from homing.core.errors import InvalidInput, InvalidSettings
 from homing.core.values import frozen, replace
-from homing.services import fitness
+from homing.services import fitness, trust
 from homing.services.job import DEFAULT_INTERVAL, Given, Job, check_interval
 from homing.settings import values
 from homing.settings.agent import PREFIX as AGENT_PREFIX
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from homing.services.job import Kind
     from homing.services.places import Place
+    from homing.settings.agent import AgentSettings
     from homing.settings.client import ClientSettings
     from homing.settings.client_loading import LoadedClient
 
@@ -51,45 +52,80 @@ class Order:
     warnings: tuple[str, ...]
 
 
+@frozen
+class _Read:
+    """What somebody typed, and what the settings say."""
+
+    kind: Kind
+    wanted: Mapping[str, Any]
+    file: Path | None
+    loaded: LoadedClient
+    agent: AgentSettings | None
+    notes: tuple[str, ...]
+
+    @property
+    def ini(self) -> Sequence[Path]:
+        """Files of ddupdate's that were read."""
+        return [path for path in self.loaded.files if path != self.file]
+
+    @property
+    def with_cache(self) -> Sequence[bool]:
+        """Of each account, whether its settings say anything about a cache."""
+        return ["cache" in origins for origins in self.loaded.origins]
+
+
 def make_order(
     place: Place, kind: Kind, given: Mapping[str, Any], config: Path | None, environment: Mapping[str, str]
 ) -> Order:
     """Return the job that the words of the command line mean. `given` has the options of `homing run` by their names.
 
-    Raises InvalidSettings with every problem: of the settings, and of what they name that the service cannot reach.
+    Raises InvalidSettings with every problem: of the settings, and of what they name that the service cannot reach, or
+    should not trust.
     """
     wanted = {name: value for name, value in given.items() if value not in (None, (), False)}
     interval = _read_interval(wanted.pop("interval", None), kind)
+    read = _read(place, kind, wanted, config, environment)
+    job = Job(
+        kind=kind,
+        program=find_program(),
+        words=("run" if kind == "agent" else "update", *_all_words(place, read, interval)),
+        secret_files=tuple(secret_files_of(read.file)) if read.file else (),
+        interval=interval or DEFAULT_INTERVAL,
+    )
+    if problems := [*_problems(place, read, job)]:
+        raise InvalidSettings(problems)
+    return Order(job, (*read.loaded.warnings, *read.notes, *_cache_notes(read)))
+
+
+def _read(
+    place: Place, kind: Kind, wanted: Mapping[str, Any], config: Path | None, environment: Mapping[str, str]
+) -> _Read:
+    """Read the settings as the service will. Raises InvalidSettings."""
     file = config or find_file(environment)
     file = _whole(file) if file else None
     unseen = sorted(name for name in environment if name.startswith((CLIENT_PREFIX, AGENT_PREFIX)))
-    notes = [f"{name} is set here, but not where the service runs: write it into homing.toml" for name in unseen]
-    bare = {"HOME": environment.get("HOME", "/")}
+    notes = tuple(f"{name} is set here, but not where the service runs: write it into homing.toml" for name in unseen)
+    bare = {"HOME": str(place.home)}
     try:
         loaded = load_client(_settings_of(wanted), bare, file)
         agent = load_agent({}, bare, file) if kind == "agent" else None
     except InvalidSettings as error:
         raise InvalidSettings((*error.problems, *notes)) from None
-    words = [*_words(wanted, kind), *(() if file is None else ("--config", Given(file)))]
-    if kind == "timer" and not any(account.cache for account in loaded.accounts):
-        words += ["--cache", CACHE]
-    if kind == "agent" and interval is not None:
-        words += ["--interval", str(interval)]
+    return _Read(kind, wanted, file, loaded, agent, notes)
+
+
+def _problems(place: Place, read: _Read, job: Job) -> Iterator[str]:
+    """Yield what keeps the job from working here, and by what others could rule it."""
     if place.init == "systemd" and not place.is_user:
-        ini = [path for path in loaded.files if path != file]
-        words += _handed(ini, kind)
-        problems = [*fitness.program_problems(), *_ini_problems(ini, kind), *_keyring_problems(file)]
-        problems += fitness.settings_problems(_without_flags(loaded, wanted), agent)
-        if problems:
-            raise InvalidSettings(problems)
-    job = Job(
-        kind=kind,
-        program=find_program(),
-        words=("run" if kind == "agent" else "update", *words),
-        secret_files=tuple(secret_files_of(file)) if file else (),
-        interval=interval or DEFAULT_INTERVAL,
-    )
-    return Order(job, (*loaded.warnings, *notes))
+        yield from fitness.program_problems()
+        yield from _ini_problems(read.ini, read.kind)
+        yield from _keyring_problems(read.file)
+        yield from fitness.settings_problems(_without_flags(read.loaded, read.wanted), read.agent)
+    if place.is_roots:
+        accounts = read.loaded.accounts
+        certificates = [_whole(account.ca_file) for account in accounts if account.ca_file]
+        paths = (Path(job.program[0]), *fitness.own_paths(), *job.files, *read.loaded.files, *certificates)
+        yield from trust.root_problems(map(_whole, paths), accounts, read.agent)
 
 
 def find_program() -> tuple[str, ...]:
@@ -134,6 +170,23 @@ def _settings_of(wanted: Mapping[str, Any]) -> dict[str, Any]:
     if interface := flags.pop("of_interface", None):
         flags |= {"ipv4": f"interface:{interface}", "ipv6": f"interface:{interface}"}
     return flags
+
+
+def _all_words(place: Place, read: _Read, interval: int | None) -> Iterator[str | Given]:
+    yield from _words(read.wanted, read.kind)
+    if read.file is not None:
+        yield from ("--config", Given(read.file))
+    if read.kind == "timer" and not all(read.with_cache):
+        yield from ("--cache", CACHE)
+    if read.kind == "agent" and interval is not None:
+        yield from ("--interval", str(interval))
+    if place.init == "systemd" and not place.is_user:
+        yield from _handed(read.ini, read.kind)
+
+
+def _cache_notes(read: _Read) -> Iterator[str]:
+    if read.kind == "timer" and any(read.with_cache) and not all(read.with_cache):
+        yield f"some accounts have no cache: --cache {CACHE} goes for all of them, until each says its own"
 
 
 def _words(wanted: Mapping[str, Any], kind: Kind) -> Iterator[str | Given]:

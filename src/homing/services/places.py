@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from homing.core.errors import Refused
 from homing.core.values import frozen
 from homing.settings.agent import default_state_file
+from homing.settings.ownership import why_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,8 @@ class Place:
     """Where its files are: units, property lists; for cron, what its lines write."""
     logs: Path
     """Where launchd's jobs have their standard error go."""
+    home: Path = Path("/")
+    """Where the job's HOME is: that of the user database, as cron and systemd have it."""
     seed: str = ""
     """What tells this machine from others."""
 
@@ -41,6 +44,11 @@ class Place:
     def systemctl(self) -> tuple[str, ...]:
         """What commands to systemd begin with."""
         return ("systemctl", "--user") if self.is_user else ("systemctl",)
+
+    @property
+    def is_roots(self) -> bool:
+        """Whether its jobs run as root. systemd has a user made up for those of the machine."""
+        return self.user == 0 if self.is_user else self.init != "systemd"
 
     @property
     def domain(self) -> str:
@@ -56,17 +64,47 @@ def find_init(booted: Path = _BOOTED, system: str = sys.platform) -> Init:
 def find_place(
     init: Init | None, environment: Mapping[str, str], user: int, *, wants_user: bool, changes: bool = True
 ) -> Place:
-    """Return the place that is meant; `user` is the number of who asks. Raises Refused where `changes` need root."""
+    """Return the place that is meant; `user` is the number of who asks, whose home is never that of a variable.
+
+    Raises Refused where `changes` need root.
+    """
     init = init or find_init()
     if changes and user != 0 and not wants_user and init != "cron":
         raise Refused("a service of the whole machine needs root: use sudo, or add --user for one of your own")
     is_user = wants_user or init == "cron"
-    home = Path(environment.get("HOME") or Path.home())
+    home = _home_of(user) if is_user else Path("/")
     logs = home / "Library" / "Logs" if is_user else Path("/var/log")
     return Place(
         init=init, is_user=is_user, user=user, folder=_folder(init, environment, home, is_user=is_user), logs=logs,
-        seed=_seed(),
+        home=home, seed=_seed(),
     )  # fmt: skip
+
+
+def check_folder(place: Place) -> None:
+    """Refuse a user's place that others could put links into, or files: what is written there would go elsewhere."""
+    if not place.is_user:
+        return
+    try:
+        why = why_untrusted(place.folder, place.user, _group_of(place.user))
+    except OSError as error:
+        why = f"{error.filename}: {error.strerror}"
+    if why:
+        raise Refused(f"{place.folder}: {why}: let nobody write there but you, with chown and chmod go-w")
+
+
+def _home_of(user: int) -> Path:
+    import pwd
+
+    try:
+        return Path(pwd.getpwuid(user).pw_dir)
+    except KeyError:
+        raise Refused(f"user {user} is not in the user database, and has no home for a service's files") from None
+
+
+def _group_of(user: int) -> int:
+    import pwd
+
+    return pwd.getpwuid(user).pw_gid
 
 
 def _folder(init: Init, environment: Mapping[str, str], home: Path, *, is_user: bool) -> Path:
@@ -75,7 +113,7 @@ def _folder(init: Init, environment: Mapping[str, str], home: Path, *, is_user: 
             config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
             return config / "systemd" / "user" if is_user else Path("/etc/systemd/system")
         case "launchd":
-            return (home if is_user else Path("/")) / "Library" / ("LaunchAgents" if is_user else "LaunchDaemons")
+            return home / "Library" / ("LaunchAgents" if is_user else "LaunchDaemons")
         case "cron":
             return default_state_file({"HOME": str(home)}).parent
 

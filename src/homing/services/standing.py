@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import subprocess
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from homing.core.errors import Refused
 from homing.core.values import frozen, replace
 from homing.services import cron, launchd, systemd
 from homing.services.marks import origin_of
+from homing.services.processes import is_agent
 from homing.services.steps import run, said_by
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ class Placed:
 class Standing:
     """What is there. Times are texts as RFC 3339 has them, in UTC; None where nobody knows."""
 
-    kind: Kind | None = None
-    """None: nothing of ours."""
+    kinds: tuple[Kind, ...] = ()
+    """What is installed; nothing of ours, if empty. All else here but for `files` is about the first."""
     files: tuple[Placed, ...] = ()
     """For cron, one that stands for the lines in the crontab."""
     is_enabled: bool = False
@@ -58,7 +60,14 @@ class Standing:
     last_run: str | None = None
     next_run: str | None = None
     is_well: bool = False
+    loaded: tuple[Kind, ...] = ()
+    """What launchd knows of now, whether or not its file is there."""
     crontab: str = ""
+
+    @property
+    def kind(self) -> Kind | None:
+        """The first of what is installed."""
+        return self.kinds[0] if self.kinds else None
 
 
 def look(place: Place) -> Standing:
@@ -75,6 +84,11 @@ def look(place: Place) -> Standing:
         raise Refused(f"{error.filename} is not installed: is it {place.init} that starts services here?") from None
 
 
+def is_same(before: Standing, now: Standing) -> bool:
+    """Tell whether nobody has changed what a plan would replace or remove."""
+    return (before.files, before.crontab) == (now.files, now.crontab)
+
+
 def files_of(place: Place) -> Standing:
     """Return the files alone, without asking anybody; what a crontab holds is not known then."""
     names: Mapping[Kind, tuple[str, ...]] = systemd.UNITS
@@ -82,11 +96,9 @@ def files_of(place: Place) -> Standing:
         names = {kind: (f"{label}.plist",) for kind, label in launchd.LABELS.items()}
     elif place.init == "cron":
         names = {}
-    for kind, paths in names.items():
-        placed = tuple(one for name in paths if (one := _read(place.folder / name)))
-        if placed:
-            return Standing(kind=kind, files=placed)
-    return Standing()
+    found = {kind: [one for name in paths if (one := _read(place.folder / name))] for kind, paths in names.items()}
+    kinds = tuple(kind for kind, placed in found.items() if placed)
+    return Standing(kinds=kinds, files=tuple(one for kind in kinds for one in found[kind]))
 
 
 def _read(path: Path) -> Placed | None:
@@ -148,8 +160,8 @@ def _time(text: str | None) -> str | None:
 
 def _look_at_launchd(place: Place) -> Standing:
     found = files_of(place)
-    label = launchd.LABELS[found.kind or "agent"]
-    ran = run(["launchctl", "print", f"{place.domain}/{label}"])
+    asked = {kind: run(["launchctl", "print", f"{place.domain}/{launchd.LABELS[kind]}"]) for kind in launchd.LABELS}
+    ran = asked[found.kind or "agent"]
     told = dict(re.findall(r"^\s*(state|pid|last exit code) = (.+?)\s*$", ran.output, re.MULTILINE))
     pid = int(told["pid"]) if told.get("pid", "").isdecimal() else None
     code = told.get("last exit code", "").partition(":")[0]
@@ -161,6 +173,7 @@ def _look_at_launchd(place: Place) -> Standing:
         is_active=is_active,
         pid=pid,
         last_result=result,
+        loaded=tuple(kind for kind, one in asked.items() if one.code == 0),
         is_well=bool(found.kind) and is_active and (found.kind == "agent" or result == "success"),
     )
 
@@ -177,19 +190,20 @@ def _look_at_cron(place: Place) -> Standing:
     if not found.block:
         return Standing(crontab=crontab)
     kind: Kind = found.kind or "agent"
-    seen = _agent_of_cron(place) if kind == "agent" else _timer_of_cron(place)
+    seen = _agent_of_cron(place, found.block) if kind == "agent" else _timer_of_cron(place)
     placed = Placed(Path("crontab"), found.block, found.origin)
-    return Standing(**{"kind": kind, "files": (placed,), "is_enabled": True, "crontab": crontab, **seen})
+    return Standing(**{"kinds": (kind,), "files": (placed,), "is_enabled": True, "crontab": crontab, **seen})
 
 
-def _agent_of_cron(place: Place) -> dict[str, Any]:
+def _agent_of_cron(place: Place, block: str) -> dict[str, Any]:
     """The shell that cron started has written its number into a file, and has become the agent."""
     file = place.folder / cron.PID_FILE
     try:
-        pid, at = int(file.read_text(encoding="ascii")), file.stat().st_mtime
+        text, at = _read_own(file, place.user)
+        pid = int(text)
     except (OSError, ValueError):
         return {}
-    if "homing" not in _words_of(pid):
+    if not is_agent(pid, place.user, cron.agent_command(block)):
         return {}
     return {"is_active": True, "pid": pid, "since": _render_time(at), "is_well": True}
 
@@ -197,25 +211,22 @@ def _agent_of_cron(place: Place) -> dict[str, Any]:
 def _timer_of_cron(place: Place) -> dict[str, Any]:
     file = cron.log_file(place.folder, "timer")
     try:
-        text, at = file.read_text(encoding="utf-8", errors="replace"), file.stat().st_mtime
-    except OSError:
-        return {"is_active": True}
+        text, at = _read_own(file, place.user)
+    except OSError:  # its minute has not come yet, as with systemd's timer before its first run
+        return {"is_active": True, "is_well": True}
     code = cron.exit_code_of(text)
     result = None if code is None else "success" if code == 0 else f"exit code {code}"
     return {"is_active": True, "last_result": result, "last_run": _render_time(at), "is_well": result == "success"}
 
 
-def _words_of(pid: int) -> str:
-    """Return the command line of a process; empty if there is none."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-    except OSError:
-        if os.path.isdir("/proc/self"):
-            return ""
-    try:
-        return run(["ps", "-p", str(pid), "-o", "args="]).output
-    except (OSError, subprocess.SubprocessError, Refused):
-        return ""
+def _read_own(path: Path, user: int) -> tuple[str, float]:
+    """Return the end of a file of this user's, and when it was written; a link is not followed. Raises OSError."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+        found = os.fstat(stream.fileno())
+        if found.st_uid != user or not stat.S_ISREG(found.st_mode):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        stream.seek(max(0, found.st_size - MAX_FILE))
+        return stream.read(MAX_FILE).decode("utf-8", "replace"), found.st_mtime
 
 
 def _render_time(at: float) -> str:

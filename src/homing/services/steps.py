@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from homing.core.errors import Refused
@@ -14,8 +13,11 @@ from homing.core.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 COMMAND_SECONDS = 90.0
+CRON_PATH = "/usr/bin:/bin"
+"""What jobs have unless the crontab says more: crontab(5)."""
 _MAX_SHOWN = 2000
 """Characters of what a failed command says."""
 
@@ -144,10 +146,14 @@ def _write(path: Path, text: str) -> None:
 
 
 def _leave_running(words: Sequence[str]) -> None:
-    """Start a program in a session of its own, so that no terminal's end reaches it."""
+    """Start a program as cron would: with no variables of whoever types, and in a session that no terminal ends."""
+    import pwd
+
+    me = pwd.getpwuid(os.geteuid())
     process = subprocess.Popen(  # noqa: S603 - the line that was shown
         list(words),
-        cwd=Path.home(),
+        cwd=me.pw_dir,
+        env={"HOME": me.pw_dir, "LOGNAME": me.pw_name, "PATH": CRON_PATH, "SHELL": "/bin/sh"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

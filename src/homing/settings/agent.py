@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX = "HOMING_AGENT_"
+HOOKS = ("on_change", "on_failure", "on_recovery")
+"""Settings that are commands, which no shell runs."""
 
 
 @frozen(kw_only=True)

@@ -12,6 +12,8 @@ from homing.core.addresses import parse_address
 from homing.core.errors import InvalidAddress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from homing.settings.client import ClientSettings
 
 NEEDS = {"ddupdate": ("zone_id", "ttl"), "dyndns2": ("username",)}
@@ -41,7 +43,8 @@ def contradictions(account: ClientSettings, *, is_update: bool = True) -> list[t
         found += [(f"ipv{family}", problem) for family in account.families for problem in _unfit(account, family)]
         if all(account.source(family).kind == "none" for family in account.families):
             found.append(("ipv4", "both families are none: there is nothing to set"))
-    return [(name, who + problem) for name, problem in found]
+    told = [(name, who + problem) for name, problem in found]
+    return told + _short_names(account) if is_update else told
 
 
 def is_this_machine(server: str) -> bool:
@@ -62,10 +65,12 @@ def _missing(account: ClientSettings) -> list[tuple[str, str]]:
         found.append(("secret", f"secret is missing: name it in {where}"))
     if account.protocol == "ddupdate" and account.zone_id is None:
         found.append(("zone_id", "zone_id is missing: a ddupdate token belongs to a zone"))
-    if account.protocol != "duckdns":
-        short = [name for name in account.names if "." not in name]
-        found += [("names", f"{name}: not a host name of two or more labels") for name in short]
     return found
+
+
+def _short_names(account: ClientSettings) -> list[tuple[str, str]]:
+    short = [name for name in account.names if "." not in name and account.protocol != "duckdns"]
+    return [("names", f"{name}: not a host name of two or more labels") for name in short]
 
 
 def _unfit(account: ClientSettings, family: Literal[4, 6]) -> list[str]:
@@ -93,3 +98,24 @@ def warnings_about(account: ClientSettings) -> list[str]:
     if is_clear and account.protocol in ("dyndns2", "ddupdate", "duckdns"):
         return [f"{account.server}: the {account.protocol} secret crosses the network in clear; use https"]
     return []
+
+
+def warnings_about_server(
+    account: ClientSettings, usual: str, place: str, inherited: Sequence[tuple[str, str]]
+) -> list[str]:
+    """Return what an account's own server learns that was given for another, `usual`, which all others ask.
+
+    `place` is where the server is named; `inherited` are secrets that the account has none of its own of, each with
+    where it stands.
+    """
+    if _origin(account.server) == _origin(usual):
+        return []
+    return [
+        f"{place}: {account.server} is given the {name} of {usual} ({origin}): give this account one of its own"
+        for name, origin in inherited
+    ]
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port

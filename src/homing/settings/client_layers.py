@@ -115,12 +115,13 @@ class Reading:
                 place = toml.place(*keys, name)
                 layer[name] = Given(place, f"{place}: {name}", raw)
         for name in SECRETS:
+            before = name if name in table else None
             for key in (name + FILE, name + KEYRING):
                 if key in table:
                     place = f"{toml.place(*keys, key)}: {key}"
-                    if name in layer:
-                        self.problems.append(f"{place}: {name} is given there in another way too: keep one")
-                    raw = table[key]
+                    if before:
+                        self.problems.append(f"{place}: {before} is given too ({toml.place(*keys, before)}): keep one")
+                    before, raw = key, table[key]
                     fetch = self._file_reader(raw, toml.path) if key.endswith(FILE) else _keyring_reader(raw)
                     layer[name] = Given(place, place, None, fetch)
         return layer

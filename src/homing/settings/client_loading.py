@@ -13,7 +13,7 @@ from homing.core.errors import InvalidInput, InvalidName, InvalidSettings
 from homing.core.names import parse_hostname
 from homing.core.values import frozen, replace
 from homing.settings.client import READERS, SECRETS, ClientSettings
-from homing.settings.client_checks import contradictions, warnings_about
+from homing.settings.client_checks import contradictions, warnings_about, warnings_about_server
 from homing.settings.client_ini import find_ini, merge_ini, read_ini
 from homing.settings.client_layers import PREFIX, Given, Layer, Reading
 from homing.settings.client_secrets import warn_if_open, warn_if_writable
@@ -55,6 +55,10 @@ class _Account:
     settings: ClientSettings
     given: Layer
     place: str
+    unread: frozenset[str] = frozenset()
+    """Settings that were given and could not be read, which has become a problem."""
+    has_unknown: bool = False
+    """Whether something in its table is no setting: what is missing from it may be meant by that."""
 
 
 def load_client(
@@ -62,6 +66,7 @@ def load_client(
     environment: Mapping[str, str] | None = None,
     file: Path | None = None,
     *,
+    toml: TomlFile | None = None,
     ddupdate_file: Path | None = None,
     is_update: bool = True,
 ) -> LoadedClient:
@@ -70,25 +75,31 @@ def load_client(
     The environment stands above `[client]`, and a `[[client.hosts]]` table, which is about one account, above both.
     `names` as a flag choose among the accounts; one that none of them has is a name of the account that `[client]`
     describes. ddupdate's file is read where it is given, or lies in one of its places while nothing else names a
-    server. Without `is_update` an account needs neither names nor a secret. Raises InvalidSettings.
+    server. `toml` is what a file would hold that is not written yet. Without `is_update` an account needs neither names
+    nor a secret. Raises InvalidSettings.
     """
     reading = Reading(os.environ if environment is None else environment)
     given = {name: value for name, value in (flags or {}).items() if value not in (None, (), False)}
     wanted = reading.value("names", Given("flag", "names", given.pop("names", ()))) or ()
-    places = _Places(reading, given, file)
+    places = _Places(reading, given, file, toml)
     files = (ddupdate_file,) if ddupdate_file else () if places.are_told else find_ini()
     accounts = places.accounts_of_ini(files) if files else places.accounts_of_tables()
     if not reading.problems:
         accounts = _choose(accounts, wanted, None if files else places.spare, reading)
-    for account in () if reading.problems else accounts:
+    for account in accounts if not reading.problems or not (wanted or places.has_mistakes) else ():
         reading.problems += _problems(account, is_update=is_update)
-        reading.warnings += warnings_about(account.settings)
     if reading.problems:
-        raise InvalidSettings(tuple(dict.fromkeys(reading.problems)))
+        raise InvalidSettings((*dict.fromkeys(reading.problems), *places.passed_over))
+    for account in accounts:
+        reading.warnings += warnings_about(account.settings) + _inherited(account, places)
+    return _loaded(accounts, places, files)
+
+
+def _loaded(accounts: Sequence[_Account], places: _Places, files: Sequence[Path]) -> LoadedClient:
     return LoadedClient(
         tuple(account.settings for account in accounts),
         tuple({name: one.origin for name, one in account.given.items()} for account in accounts),
-        tuple(dict.fromkeys(reading.warnings)),
+        tuple(dict.fromkeys((*places.passed_over, *places.reading.warnings))),
         (*((places.file,) if places.file else ()), *files),
     )
 
@@ -104,13 +115,19 @@ def is_configured(environment: Mapping[str, str], file: Path | None) -> bool:
 class _Places:
     """Everything that may be said beside ddupdate's file, and the accounts that it makes."""
 
-    def __init__(self, reading: Reading, flags: Mapping[str, Any], file: Path | None) -> None:
+    def __init__(
+        self, reading: Reading, flags: Mapping[str, Any], file: Path | None, toml: TomlFile | None = None
+    ) -> None:
         self.reading = reading
-        self.file = file or find_file(reading.environment)
-        self.toml = self._read() if self.file else None
+        self.passed_over: list[str] = []
+        """What is to be said of a file that is nobody's to trust."""
+        self.file = None if toml else file or find_file(reading.environment, self.passed_over)
+        self.toml = self._read() if self.file else toml
         self.table = table_of(self.toml, TABLE, reading.problems) if self.toml else {}
         self.flags, variables = reading.flags(flags), reading.variables()
         self.shared = [variables, reading.table(self.toml, self.table, (TABLE,), HOSTS) if self.toml else {}]
+        self.has_mistakes = bool(reading.problems)
+        """Whether what all accounts share is in doubt as a whole."""
 
     def _read(self) -> TomlFile | None:
         assert self.file
@@ -146,9 +163,11 @@ class _Places:
         shared = [_without(layer, "names") for layer in self.shared]
         for number, table in enumerate(tables):
             assert self.toml
+            known = len(self.reading.problems)
             own = self.reading.table(self.toml, table, (TABLE, HOSTS, number))
-            place = self._place(TABLE, HOSTS, number)
-            accounts.append(_account([self.flags, own, *shared], place, self.reading))
+            has_unknown = len(self.reading.problems) > known
+            account = _account([self.flags, own, *shared], self._place(TABLE, HOSTS, number), self.reading)
+            accounts.append(replace(account, has_unknown=has_unknown))
         return accounts
 
     def accounts_of_ini(self, files: Sequence[Path]) -> list[_Account]:
@@ -185,7 +204,8 @@ def _account(layers: Sequence[Layer], place: str, reading: Reading) -> _Account:
     found = {name: layer[name] for layer in reversed(layers) for name in layer}
     given = {name: found[name] for name in READERS if name in found}
     values = {name: reading.value(name, one) for name, one in given.items()}
-    return _Account(ClientSettings(**{name: one for name, one in values.items() if one is not None}), given, place)
+    settings = ClientSettings(**{name: one for name, one in values.items() if one is not None})
+    return _Account(settings, given, place, frozenset(name for name, one in values.items() if one is None))
 
 
 def _layer_of_section(name: str, section: Section) -> Layer:
@@ -208,28 +228,52 @@ def _choose(
     if not wanted:
         return list(accounts) or ([spare()] if spare else [])
     keys = {_key(name): name for name in wanted}
-    chosen = []
-    for account in accounts:
-        names = tuple(name for name in account.settings.names if keys.pop(_key(name), None) is not None)
+    chosen: list[_Account] = []
+    found: set[str] = set()
+    for account in accounts:  # a name may be kept at several servers
+        names = tuple(name for name in account.settings.names if _key(name) in keys)
+        found.update(map(_key, names))
         if names:
             chosen.append(replace(account, settings=replace(account.settings, names=names)))
-    if keys and spare is not None:
+    unknown = tuple(name for key, name in keys.items() if key not in found)
+    if unknown and spare is not None:
         rest, flag = spare(), Given("flag", "names", None)
-        settings = replace(rest.settings, names=tuple(keys.values()))
+        settings = replace(rest.settings, names=unknown)
         chosen.append(replace(rest, settings=settings, given=rest.given | {"names": flag}))
-    elif keys:
-        reading.problems += [f"{name}: ddupdate's file has no section [{name}]" for name in keys.values()]
+    elif unknown:
+        reading.problems += [f"{name}: ddupdate's file has no section [{name}]" for name in unknown]
     return chosen
 
 
 def _problems(account: _Account, *, is_update: bool) -> list[str]:
-    """Return what is missing or does not go together, with the place of the setting, or of the account's table."""
+    """Return what is missing or does not go together, with the place of the setting, or of the account's table.
+
+    Nothing that only a mistake told already would bring about.
+    """
+    if account.has_unknown or "protocol" in account.unread:
+        return []
     found = []
     for name, text in contradictions(account.settings, is_update=is_update):
+        if name in account.unread:
+            continue
         given = account.given.get(name)
         origin = given.origin if given and given.origin != "flag" else "" if given else account.place
         found.append(f"{origin}: {text}" if origin else text)
     return found
+
+
+def _inherited(account: _Account, places: _Places) -> list[str]:
+    """Return a warning for each secret of `[client]` or the environment that an account's own server learns.
+
+    A secret that stands there without a server was given for all accounts.
+    """
+    server = next((layer["server"] for layer in places.shared if "server" in layer), None)
+    own = account.given.get("server")
+    if server is None or own is None or own in (server, places.flags.get("server")):
+        return []
+    given = [(name, account.given[name].origin) for name in SECRETS if name in account.given]
+    shared = [one for one in given if any(layer[one[0]].origin == one[1] for layer in places.shared if one[0] in layer)]
+    return warnings_about_server(account.settings, str(server.raw), own.origin, shared)
 
 
 def _key(name: str) -> str:

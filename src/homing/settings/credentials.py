@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FOLDER = "CREDENTIALS_DIRECTORY"
+_OF_SETTINGS = "homing_client_"
+"""Names that begin so are settings of all accounts: CREDENTIAL of `client_layers.py`."""
 
 
 def credential_name(path: Path) -> str:
-    """Return what a file is called as a credential: its own name, in characters that systemd and its units take."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", path.name)
+    """Return what a file is called as a credential: its own name, in characters that systemd and its units take.
+
+    Never one that would be read as the setting of all accounts.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", path.name)
+    return f"file-{name}" if name.startswith(_OF_SETTINGS) else name
 
 
 def place_of_secret(given: str | Path, file: Path | None, environment: Mapping[str, str]) -> Path:

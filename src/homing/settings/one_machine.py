@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homing.core.errors import InvalidInput, InvalidSettings
+from homing.settings.client_secrets import read_secret, warn_if_open
 from homing.settings.table import unknown_names
-from homing.settings.text_file import read_bytes
 from homing.settings.toml_file import FILE_NAME as FILE_NAME  # noqa: PLC0414 - as others know it
 from homing.settings.toml_file import find_file, read_toml
 from homing.settings.values import (
-    InvalidPart,
-    ZoneSettings,
     flag,
     listen_addresses,
     networks,
@@ -28,8 +26,8 @@ from homing.settings.values import (
     seconds,
     text,
     whole_number,
-    zones,
 )
+from homing.settings.zones import InvalidPart, ZoneSettings, zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 PREFIX = "HOMING_"
 CLIENT_TABLE, AGENT_TABLE, LAN_TABLE = "client", "agent", "lan"
 """Tables of the same file that the server leaves to the client."""
-MAX_SECRET = 4096
-"""Bytes; no secret is longer."""
 
 
 def _setting(default: Any, parse: Callable[[Any], Any], doc: str, *, is_secret: bool = False) -> Any:
@@ -74,15 +70,13 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = _setting(
         (), networks, "Networks of the proxies whose X-Forwarded-For is believed. None by default."
     )
-    api_key: str | None = _setting(
-        None, optional(text), "Demanded in `x-api-key` on the awslabs paths.", is_secret=True
-    )
+    api_key: str | None = _setting(None, text, "Demanded in `x-api-key` on the awslabs paths.", is_secret=True)
     api_key_paths: str = _setting(
         "awslabs", one_of("awslabs", "all"), "Where the API key is demanded: `awslabs`, or `all` paths."
     )
     token_key: str | None = _setting(
         None,
-        optional(text),
+        text,
         "The server's secret behind ddupdate tokens. Unset: made by the first `homing token` and kept in the store.",
         is_secret=True,
     )
@@ -130,6 +124,10 @@ class Loaded:
     origins: Mapping[str, str]
     file: Path | None
     toml: TomlFile | None = None
+    warnings: tuple[str, ...] = ()
+
+
+_SECRETS = tuple(setting.name for setting in fields(Settings) if setting.metadata["is_secret"])
 
 
 def load(
@@ -142,25 +140,19 @@ def load(
     Raises InvalidSettings with every problem, each with the place that it stands in.
     """
     environment = os.environ if environment is None else environment
-    problems: list[str] = []
-    file = file or find_file(environment)
-    toml = _read_file(file, problems) if file else None
+    reading = _Reading(flags or {}, environment)
+    passed_over: list[str] = []
+    file = file or find_file(environment, passed_over)
+    if file:
+        reading.read_file(file)
     values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
     for setting in fields(Settings):
-        name = setting.name
-        origins[name], raw = _find(name, flags or {}, environment, toml, problems)
-        if origins[name] == "default":
-            continue
-        try:
-            values[name] = setting.metadata["parse"](raw)
-        except InvalidInput as error:
-            problems += _told(error, name, origins[name], toml)
-    if not problems:
-        problems += _contradictions(settings := Settings(**values), origins, toml)
+        reading.read(setting.name, setting.metadata["parse"], values)
+    settings = Settings() if reading.problems else Settings(**values)
+    problems = reading.problems or _contradictions(settings, reading.origins, reading.toml)
     if problems:
-        raise InvalidSettings(problems)
-    return Loaded(settings, origins, file, toml)
+        raise InvalidSettings(problems + passed_over)
+    return Loaded(settings, reading.origins, file, reading.toml, (*passed_over, *reading.warnings))
 
 
 def default_database(environment: Mapping[str, str] | None = None) -> Path:
@@ -177,27 +169,73 @@ def flag_of(name: str) -> str:
     return "--zone" if name == "zones" else "--" + name.replace("_", "-")
 
 
-def _find(
-    name: str,
-    flags: Mapping[str, Any],
-    environment: Mapping[str, str],
-    toml: TomlFile | None,
-    problems: list[str],
-) -> tuple[str, Any]:
-    """Return where a setting was found, and its text or value. A secret may stand in a file of its own."""
-    if flags.get(name) not in (None, ()):
-        return flag_of(name), flags[name]
-    variable = PREFIX + name.upper()
-    if variable in environment:
-        return variable, environment[variable]
-    if (secret_file := environment.get(variable + "_FILE")) is not None:
-        return variable + "_FILE", _read_secret(secret_file, variable + "_FILE", problems)
-    if toml and name in toml.tables:
-        return toml.place(name), toml.tables[name]
-    if toml and name + "_file" in toml.tables:
-        origin = f"{toml.place(name + '_file')}: {name}_file"
-        return origin, _read_secret(toml.tables[name + "_file"], origin, problems)
-    return "default", None
+class _Reading:
+    """One reading of all places, with what is wrong with them, and where each setting was found."""
+
+    def __init__(self, flags: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self.flags = flags
+        self.environment = environment
+        self.toml: TomlFile | None = None
+        self.origins: dict[str, str] = {}
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+
+    def read_file(self, file: Path) -> None:
+        """Read the file, and tell of names in it that are no settings, and of secrets that others may read there."""
+        try:
+            self.toml = toml = read_toml(file)
+        except InvalidInput as error:
+            self.problems.append(str(error))
+            return
+        known = {setting.name for setting in fields(Settings)} | {name + "_file" for name in _SECRETS}
+        self.problems += unknown_names(toml, toml.tables, (), known | {CLIENT_TABLE, AGENT_TABLE, LAN_TABLE})
+        if any(name in toml.tables for name in _SECRETS):
+            warn_if_open(file, self.warnings)
+
+    def read(self, name: str, parse: Callable[[Any], Any], values: dict[str, Any]) -> None:
+        """Put the value of a setting into `values`, if it stands anywhere and can be read."""
+        try:
+            self.origins[name], raw = self._find(name)
+            if self.origins[name] != "default":
+                values[name] = parse(raw)
+        except _Unread as error:
+            self.problems.append(str(error))
+        except InvalidInput as error:
+            self.problems += _told(error, name, self.origins[name], self.toml)
+
+    def _find(self, name: str) -> tuple[str, Any]:
+        """Return where a setting was found, and its text or value.
+
+        A secret may stand in a file of its own; an empty variable does not give one, since that would leave open what
+        the file has closed. Raises _Unread.
+        """
+        if self.flags.get(name) not in (None, ()):
+            return flag_of(name), self.flags[name]
+        is_secret, variable = name in _SECRETS, PREFIX + name.upper()
+        given = self.environment.get(variable)
+        if given or (given is not None and not is_secret):
+            return variable, given
+        if is_secret and (secret_file := self.environment.get(variable + "_FILE")):
+            return variable + "_FILE", self._read_secret(secret_file, variable + "_FILE")
+        if self.toml and name in self.toml.tables:
+            return self.toml.place(name), self.toml.tables[name]
+        if self.toml and is_secret and name + "_file" in self.toml.tables:
+            origin = f"{self.toml.place(name + '_file')}: {name}_file"
+            return origin, self._read_secret(self.toml.tables[name + "_file"], origin)
+        return "default", None
+
+    def _read_secret(self, given: Any, origin: str) -> str:
+        """Raises _Unread, never with what is in the file."""
+        if not isinstance(given, str) or not given.strip():
+            raise _Unread(f"{origin}: expected a path")
+        try:
+            return read_secret(Path(given), self.warnings)
+        except InvalidInput as error:
+            raise _Unread(f"{origin}: {error}") from None
+
+
+class _Unread(InvalidInput):
+    """A file with a secret cannot be used; the text has the place."""
 
 
 def _told(error: InvalidInput, name: str, origin: str, toml: TomlFile | None) -> list[str]:
@@ -207,30 +245,6 @@ def _told(error: InvalidInput, name: str, origin: str, toml: TomlFile | None) ->
         return [f"{toml.place(name, *keys)}: {text}" for keys, text in error.parts]
     place = f"{origin}: {name}" if is_in_file else origin
     return [f"{place}: {line}" for line in str(error).splitlines()]
-
-
-def _read_file(file: Path, problems: list[str]) -> TomlFile | None:
-    """Read the file, and tell of names in it that are no settings."""
-    try:
-        toml = read_toml(file)
-    except InvalidInput as error:
-        problems.append(str(error))
-        return None
-    secrets = {setting.name + "_file" for setting in fields(Settings) if setting.metadata["is_secret"]}
-    known = {setting.name for setting in fields(Settings)} | secrets | {CLIENT_TABLE, AGENT_TABLE, LAN_TABLE}
-    problems += unknown_names(toml, toml.tables, (), known)
-    return toml
-
-
-def _read_secret(given: Any, origin: str, problems: list[str]) -> str:
-    try:
-        data = read_bytes(Path(given), MAX_SECRET, may_be_pipe=True)
-        if len(data) <= MAX_SECRET:
-            return data.decode("utf-8").strip()
-    except (InvalidInput, TypeError, UnicodeDecodeError):
-        pass
-    problems.append(f"{origin}: {str(given)[:200]} cannot be read")
-    return "unread"
 
 
 def _contradictions(settings: Settings, origins: Mapping[str, str], toml: TomlFile | None) -> list[str]:

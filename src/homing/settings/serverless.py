@@ -75,8 +75,8 @@ def parse_settings(environment: Mapping[str, str]) -> ServerlessSettings:
             "Literal['direct', 'stream']",
             reader.read("HOMING_PUBLISH_MODE", lambda text: _one_of(text or "direct", "direct", "stream")),
         ),
-        api_key=reader.read("HOMING_API_KEY", _text_or_none),
-        origin_secret=reader.read("HOMING_ORIGIN_SECRET", _text_or_none),
+        api_key=reader.read_secret("HOMING_API_KEY"),
+        origin_secret=reader.read_secret("HOMING_ORIGIN_SECRET"),
         requests_per_second=reader.read("HOMING_REQUESTS_PER_SECOND", lambda text: _number(text or "10", 0.01, 10_000)),
         changes_per_second=reader.read("HOMING_CHANGES_PER_SECOND", lambda text: _number(text or "0", 0, 1_000_000)),
         note_interval=reader.read("HOMING_NOTE_INTERVAL", lambda text: int(_number(text or "86400", 0, _MAX_TTL))),
@@ -105,6 +105,13 @@ class _Reader:
         except InvalidInput as error:
             self.problems.append(f"{variable}: {error}")
             return cast("T", None)
+
+    def read_secret(self, variable: str) -> str | None:
+        """Read a secret. Empty is what the template says where nothing demands one; blanks are one that went astray."""
+        given = self._environment.get(variable, "")
+        if given and not given.strip():
+            self.problems.append(f"{variable}: expected a text, not blanks")
+        return given.strip() or None
 
     def list(self, variable: str) -> list[str]:
         return [one.strip() for one in self._environment.get(variable, "").split(",") if one.strip()]

@@ -46,32 +46,51 @@ def load_table(
     file that is no TOML counts as empty: whoever reads `[client]` tells of it. Raises InvalidSettings.
     """
     environment = os.environ if environment is None else environment
-    given = {name: value for name, value in (flags or {}).items() if name in readers and value not in (None, ())}
     file = file or find_file(environment)
     toml = _read(file) if file else None
     problems = [*_unknown_variables(environment, readers, prefix)]
     raw = table_of(toml, table, problems) if toml else {}
     if toml:
         problems += unknown_names(toml, raw, (table,), readers)
-    values, origins = {}, {}
-    for name, read in readers.items():
-        variable = prefix + name.upper()
-        if name in given:
-            origin, place, value = "flag", name, given[name]
-        elif environment.get(variable):
-            origin, place, value = variable, variable, environment[variable]
-        elif toml and name in raw:
-            origin = toml.place(table, name)
-            place, value = f"{origin}: {name}", raw[name]
-        else:
-            continue
-        try:
-            values[name], origins[name] = read(value), origin
-        except InvalidInput as error:
-            problems += [f"{place}: {line}" for line in str(error).splitlines()]
+    layers = (
+        [_Given("flag", name, name, value) for name, value in (flags or {}).items() if value not in (None, ())],
+        [_variable(prefix, name, environment) for name in readers if environment.get(prefix + name.upper())],
+        [_line(toml, table, name, value) for name, value in raw.items()] if toml else [],
+    )
+    found = {one.name: one for layer in reversed(layers) for one in layer}
+    given = [found[name] for name in readers if name in found]
+    values = {one.name: value for one in given for value in one.read(readers[one.name], problems)}
     if problems:
         raise InvalidSettings(problems)
-    return LoadedTable(values, origins)
+    return LoadedTable(values, {one.name: one.origin for one in given})
+
+
+@frozen
+class _Given:
+    """One setting as it was given."""
+
+    origin: str
+    place: str
+    """What a problem with it begins with."""
+    name: str
+    raw: Any
+
+    def read(self, reader: Callable[[Any], Any], problems: list[str]) -> Iterator[Any]:
+        """Yield the value, or nothing where it cannot be read, which has become a problem then."""
+        try:
+            yield reader(self.raw)
+        except InvalidInput as error:
+            problems += [f"{self.place}: {line}" for line in str(error).splitlines()]
+
+
+def _variable(prefix: str, name: str, environment: Mapping[str, str]) -> _Given:
+    variable = prefix + name.upper()
+    return _Given(variable, variable, name, environment[variable])
+
+
+def _line(toml: TomlFile, table: str, name: str, raw: Any) -> _Given:
+    place = toml.place(table, name)
+    return _Given(place, f"{place}: {name}", name, raw)
 
 
 def table_of(toml: TomlFile, table: str, problems: list[str]) -> Mapping[str, Any]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from homing.core.errors import InvalidInput
 from homing.core.values import field, frozen
+from homing.settings.ownership import why_not_trusted
 from homing.settings.text_file import is_file, read_text
-from homing.settings.toml_lines import find_lines
+from homing.settings.toml_lines import find_lines, find_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ CONFIG = "HOMING_CONFIG"
 MAX_FILE = 4 * 1024 * 1024
 """Bytes; zones with thousands of records fit in."""
 _PLACE = re.compile(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
+_TWICE = re.compile(r"Cannot (?:overwrite|declare|redefine).*|Duplicate .*", re.IGNORECASE)
 _DEEP_KEY = re.compile(r"""(?<![\w"'.-])(?:["']?[\w-]+["']?[ \t]*\.[ \t]*){200}""")
 """More parts than a name has labels. Python's own parser takes memory by the square of them."""
 
@@ -50,21 +52,32 @@ class TomlFile:
         return find_lines(self.text)
 
 
-def find_file(environment: Mapping[str, str]) -> Path | None:
+def find_file(environment: Mapping[str, str], told: list[str] | None = None) -> Path | None:
     """Return the file that is read: HOMING_CONFIG, or the first of the usual places that has one.
 
-    A place that this user may not look into has none; one that HOMING_CONFIG names is read, whatever comes of it.
+    A place that this user may not look into has none; one that HOMING_CONFIG names is read, whatever comes of it. A
+    file in the folder of the moment that others may have put there is passed over, which `told` learns.
     """
     if given := environment.get(CONFIG):
         return Path(given)
     home = environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME") or "/") / ".config"
-    places = (Path(FILE_NAME), Path(home) / "homing" / FILE_NAME, Path("/etc/homing") / FILE_NAME)
+    here = Path(FILE_NAME)
+    if is_file(here):
+        if (why := why_not_trusted(here)) is None:
+            return here
+        if told is not None:
+            told.append(f"{here.absolute()} is not read, since {why}; if it is meant, name it: --config {FILE_NAME}")
+    places = (Path(home) / "homing" / FILE_NAME, Path("/etc/homing") / FILE_NAME)
     return next((place for place in places if is_file(place)), None)
 
 
 def read_toml(file: Path) -> TomlFile:
     """Read a file. Raises InvalidInput with file, line and what was expected; secrets that stand in it are not told."""
-    text = read_text(file, MAX_FILE)
+    return parse_toml(read_text(file, MAX_FILE), file)
+
+
+def parse_toml(text: str, file: Path) -> TomlFile:
+    """Read the text of a file, there or yet to be written. Raises InvalidInput as `read_toml` does."""
     if found := _DEEP_KEY.search(text):
         raise InvalidInput(f"{file}:{text.count(chr(10), 0, found.start()) + 1}: nested too deeply")
     try:
@@ -83,6 +96,10 @@ def _explain(message: str, text: str) -> str:
     if not found:
         return f"1: {message}"
     what, line, column = found.groups()
+    if _TWICE.fullmatch(what) and (repeated := find_repeated(text)):
+        keys, first, second = repeated
+        name = ".".join(str(key + 1) if isinstance(key, int) else key for key in keys)
+        return f"{second}: {name[:60]} is given in line {first} already: keep one"
     if what == "Invalid value":
         what = "expected a value; a text stands in quotes"
     if line is None:

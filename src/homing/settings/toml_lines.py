@@ -39,6 +39,14 @@ def find_lines(text: str) -> Mapping[Path, int]:
     return scanner.found
 
 
+def find_repeated(text: str) -> tuple[Path, int, int] | None:
+    """Return the first key or table that is given twice, with both lines, in a document that was refused for it."""
+    scanner = _Scanner(text)
+    with contextlib.suppress(_Lost, RecursionError, tomllib.TOMLDecodeError):
+        scanner.document()
+    return scanner.repeated
+
+
 class _Lost(Exception):
     """The text is not of the form that was expected; what was found so far stands."""
 
@@ -51,6 +59,9 @@ class _Scanner:
         self._ends = [match.start() for match in re.finditer("\n", text)]
         self._sizes: dict[Path, int] = {}
         """How many elements each array of tables has so far."""
+        self.repeated: tuple[Path, int, int] | None = None
+        self._given: dict[Path, int] = {}
+        """The line of each key that has a value, and of each header."""
 
     def document(self) -> None:
         table: Path = ()
@@ -77,6 +88,8 @@ class _Scanner:
             if path in self._sizes:
                 path = (*path, self._sizes[path] - 1)
                 self._note(path, start)
+        if not is_array:
+            self._give(path, start)
         return path
 
     def _pair(self, table: Path) -> None:
@@ -84,6 +97,7 @@ class _Scanner:
         for part in self._key():
             path = (*path, part)[: MAX_DEPTH + 1]
             self._note(path, start)
+        self._give(path, start)
         self._expect("=")
         self._value(path)
 
@@ -115,6 +129,14 @@ class _Scanner:
     def _note(self, path: Path, start: int) -> None:
         if len(path) <= MAX_DEPTH:
             self.found.setdefault(path, bisect(self._ends, start) + 1)
+
+    def _give(self, path: Path, start: int) -> None:
+        if len(path) > MAX_DEPTH:
+            return
+        line = bisect(self._ends, start) + 1
+        if path in self._given and self.repeated is None:
+            self.repeated = (path, self._given[path], line)
+        self._given[path] = line
 
     def _blank(self) -> None:
         self._read(_BLANK)

@@ -11,60 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homing.core.errors import InvalidInput
-from homing.core.names import Name, parse_name
-from homing.core.values import defaults_of, frozen
+from homing.core.values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from homing.core.addresses import Network
 
 T = TypeVar("T")
 
-
-class InvalidPart(InvalidInput):
-    """Parts of a value cannot be used; `parts` has the names and numbers that lead to each, and what is wrong."""
-
-    def __init__(self, parts: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
-        super().__init__("\n".join(text for _, text in parts))
-        self.parts = tuple(parts)
-
-
 _DIGITS = re.compile(r" *[0-9]{1,12} *")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-@frozen(kw_only=True)
-class ZoneSettings:
-    """A zone that is served: its name, and what stands in it besides hosts. Times are in seconds."""
-
-    name: Name
-    id: str
-    """What ddupdate clients call the zone; its name without the last dot, unless set."""
-    ns: tuple[Name, ...]
-    """The names of its name servers; `ns1` in the zone, unless set."""
-    admin: Name
-    """The mailbox of who runs it, as the SOA writes it; `hostmaster` in the zone, unless set."""
-    records: tuple[str, ...] = ()
-    """Static records, one line each, as in a zone file: `www 300 IN A 192.0.2.1`."""
-    ttl: int = 3600
-    """TTL of SOA, NS and static records that name none."""
-    refresh: int = 7200
-    retry: int = 900
-    expire: int = 1_209_600
-    minimum: int = 60
-    """How long resolvers may remember that a name does not exist."""
-
-
-def zone_settings(name: Name, **given: Any) -> ZoneSettings:
-    """Return the settings of a zone, with the defaults that depend on its name."""
-    label = "" if name == "." else name
-    defaults: dict[str, Any] = {
-        "id": name.rstrip("."),
-        "ns": (Name("ns1." + label),),
-        "admin": Name("hostmaster." + label),
-    }
-    return ZoneSettings(name=name, **(defaults | given))
 
 
 def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
@@ -99,30 +56,34 @@ def flag(value: Any) -> bool:
     raise InvalidInput(f"expected true or false, not {_shown(value)}")
 
 
-def whole_number(low: int, high: int) -> Callable[[Any], int]:
-    """Return a reader for whole numbers within bounds."""
+@frozen
+class WholeNumber:
+    """A reader for whole numbers within bounds, which a page of reference can ask for them."""
 
-    def parse(value: Any) -> int:
+    low: int
+    high: int
+    is_seconds: bool = False
+    """Of durations in seconds; text may carry a unit: `90`, `5m`, `12h`, `7d`, `2w`."""
+
+    def __call__(self, value: Any) -> int:
+        """Read a number. Raises InvalidInput."""
         number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
-        if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
-            raise InvalidInput(f"expected a whole number from {low} to {high}, not {_shown(value)}")
+        given = value.strip() if self.is_seconds and isinstance(value, str) else ""
+        if _DIGITS.fullmatch(given[:-1]) and given[-1] in _UNITS:
+            number = int(given[:-1]) * _UNITS[given[-1]]
+        if isinstance(number, bool) or not isinstance(number, int) or not self.low <= number <= self.high:
+            raise InvalidInput(f"expected a whole number from {self.low} to {self.high}, not {_shown(value)}")
         return number
 
-    return parse
+
+def whole_number(low: int, high: int) -> WholeNumber:
+    """Return a reader for whole numbers within bounds."""
+    return WholeNumber(low, high)
 
 
-def seconds(low: int, high: int) -> Callable[[Any], int]:
+def seconds(low: int, high: int) -> WholeNumber:
     """Return a reader for durations in seconds; text may carry a unit: `90`, `5m`, `12h`, `7d`, `2w`."""
-    bounded = whole_number(low, high)
-
-    def parse(value: Any) -> int:
-        if isinstance(value, str) and value.strip()[-1:] in _UNITS:
-            amount, unit = value.strip()[:-1], value.strip()[-1]
-            if _DIGITS.fullmatch(amount):
-                return bounded(int(amount) * _UNITS[unit])
-        return bounded(value)
-
-    return parse
+    return WholeNumber(low, high, is_seconds=True)
 
 
 def one_of(*words: str) -> Callable[[Any], str]:
@@ -139,74 +100,18 @@ def one_of(*words: str) -> Callable[[Any], str]:
 def networks(value: Any) -> tuple[Network, ...]:
     """Read networks such as `10.0.0.0/8`; a bare address is a network of one."""
     try:
-        return tuple(ip_network(entry) for entry in _entries(value))
+        return tuple(ip_network(entry) for entry in entries(value))
     except ValueError as error:
         raise InvalidInput(f"expected networks such as 10.0.0.0/8: {error}") from None
 
 
 def listen_addresses(value: Any) -> tuple[tuple[str, int], ...]:
     """Read addresses and ports such as `127.0.0.1:8080` and `[::1]:8080`; port 0 takes any free one."""
-    return tuple(_listen_address(entry) for entry in _entries(value))
+    return tuple(_listen_address(entry) for entry in entries(value))
 
 
-def zones(value: Any) -> tuple[ZoneSettings, ...]:
-    """Read `[[zones]]` tables, or the bare names of zones. Raises InvalidPart where it is known which."""
-    if isinstance(value, list | tuple) and value and all(isinstance(entry, dict) for entry in value):
-        return _zones_of_tables(value)
-    return tuple(zone_settings(parse_name(entry)) for entry in _entries(value))
-
-
-def _zones_of_tables(tables: Sequence[dict[str, Any]]) -> tuple[ZoneSettings, ...]:
-    """Raises InvalidPart with the problems of every table."""
-    found: list[ZoneSettings] = []
-    problems: list[tuple[tuple[str | int, ...], str]] = []
-    for number, table in enumerate(tables):
-        try:
-            found.append(_zone_of_table(table))
-        except InvalidPart as error:
-            problems += [((number, *keys), text) for keys, text in error.parts]
-    if problems:
-        raise InvalidPart(problems)
-    return tuple(found)
-
-
-def _zone_of_table(table: dict[str, Any]) -> ZoneSettings:
-    known = set(defaults_of(ZoneSettings))
-    label = f"zone {str(table.get('name', 'without a name'))[:60]}"
-    there_are = f"no such setting; there are {', '.join(sorted(known))}"
-    problems: list[tuple[tuple[str | int, ...], str]] = []
-    if "name" not in table:
-        problems.append(((), f"{label}: name is missing"))
-    given: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in known:
-            problems.append(((key,), f"{label}: {key[:60]}: {there_are}"))
-            continue
-        try:
-            given[key] = _zone_value(key, value)
-        except InvalidInput as error:
-            problems += [((key,), f"{label}: {key}: {line}") for line in str(error).splitlines()]
-    if problems:
-        raise InvalidPart(problems)
-    return zone_settings(given.pop("name"), **given)
-
-
-def _zone_value(key: str, value: Any) -> Any:
-    match key:
-        case "name" | "admin":
-            return parse_name(text(value).replace("@", "."))
-        case "id":
-            return text(value)
-        case "ns":
-            return tuple(parse_name(entry) for entry in _entries(value))
-        case "records":
-            if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
-                raise InvalidInput("expected a list of lines")
-            return tuple(value)
-    return seconds(0, 2**31 - 1)(value)
-
-
-def _entries(value: Any) -> list[str]:
+def entries(value: Any) -> list[str]:
+    """Read a list of texts, or one text with commas in it; what is empty is left out."""
     if isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, list | tuple) or not all(isinstance(entry, str) for entry in value):

@@ -23,7 +23,7 @@ from homing.core.records import RRset, RRsetKey
 from homing.core.update import Policy
 from homing.core.zone import SOA, Zone
 from homing.settings.one_machine import Settings, default_database
-from homing.settings.values import ZoneSettings, zone_settings
+from homing.settings.zones import ZoneSettings, zone_settings
 from homing.web.routes import Access, Application
 from homing.wiring.desk import Desk
 from homing.wiring.system import SystemClock, SystemEntropy
