@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import homing
 from bench.agent_fleet import fleet, updates_of, wait_for_all
 from bench.home_network import Noise, cuts, is_at_home
-from homing.client.waits import CALM_SECONDS, QUIET_FIRST, quiet
+from homing.client.agent.waits import CALM_SECONDS, QUIET_FIRST, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

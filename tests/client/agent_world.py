@@ -13,11 +13,11 @@ import random
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from homing.client.agent import step
-from homing.client.agent_answers import SILENT_CAP
-from homing.client.agent_memory import recall
-from homing.client.agent_turn import Turn, pending
-from homing.client.agent_values import (
+from homing.client.agent.answers import SILENT_CAP
+from homing.client.agent.memory import recall
+from homing.client.agent.step import step
+from homing.client.agent.turn import Turn, pending
+from homing.client.agent.values import (
     Abandon,
     Answered,
     AskDns,
@@ -45,8 +45,8 @@ from homing.core.values import replace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from homing.client.agent_known import State
-    from homing.client.agent_values import Action, Event, Verdict
+    from homing.client.agent.known import State
+    from homing.client.agent.values import Action, Event, Verdict
     from homing.core.addresses import Address
 
 REAL_TIME = 1_800_000_000.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any
 
-from homing.client.lan_values import Aim, Member, Scene
-from homing.client.neighbours import OwnLink, OwnPrefix, Sight
+from homing.client.lan.neighbours import OwnLink, OwnPrefix, Sight
+from homing.client.lan.values import Aim, Member, Scene
 from homing.core.addresses import parse_address
 
 if TYPE_CHECKING:
-    from homing.client.leases import Lease
+    from homing.client.lan.leases import Lease
 
 MAC, OTHER = "00:11:22:33:44:55", "00:11:22:33:44:66"
 EUI64 = "211:22ff:fe33:4455"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homing.client.agent_memory import recall, remember
-from homing.client.agent_values import Due, Plan, Woke
+from homing.client.agent.memory import recall, remember
+from homing.client.agent.values import Due, Plan, Woke
 from homing.core.values import replace
 from tests.client.agent_world import HOUR, POOL_4, POOL_6, STRANGERS, World
 
@@ -381,8 +381,8 @@ def test_another_server_is_sent_everything() -> None:
 
 @pytest.mark.parametrize("late", [True, False])
 def test_an_answer_to_a_question_that_was_given_up_says_nothing(late: bool) -> None:
-    from homing.client.agent import step
-    from homing.client.agent_values import Answered, Looked, Shown
+    from homing.client.agent.step import step
+    from homing.client.agent.values import Answered, Looked, Shown
 
     world = settled()
     assert world.state is not None

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.client.agent_values import Answered, Look
+from homing.client.agent.values import Answered, Look
 from homing.core.values import replace
 from tests.client.agent_world import HOUR, POOL_4, POOL_6, World
 from tests.client.test_agent import DYN, NAME, PLAN, sent, settled
 
 if TYPE_CHECKING:
-    from homing.client.agent_values import Action
+    from homing.client.agent.values import Action
     from homing.core.addresses import Address
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.client.agent_values import Plan
+from homing.client.agent.values import Plan
 from homing.core.values import replace
 from tests.client.agent_world import HOUR, POOL_4, POOL_6, STRANGERS, World
 
@@ -150,8 +150,8 @@ def test_a_wrong_password_is_not_tried_name_by_name() -> None:
 
 
 def test_a_wait_that_comes_with_a_refusal_is_kept_before_names_are_tried_one_by_one() -> None:
-    from homing.client.agent import step
-    from homing.client.agent_values import Answered, Send
+    from homing.client.agent.step import step
+    from homing.client.agent.values import Answered, Send
 
     world = World(1, PLAN)
     sent: list[Send] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homing.client.agent_values import Plan
+from homing.client.agent.values import Plan
 from homing.core.addresses import record_type_of
 from tests.client.agent_world import HOUR, World, make_trouble
 

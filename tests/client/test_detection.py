@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.client import detection, sources
-from homing.client.detection import cheap_mark, is_free, look, mark
+from homing.client import sources
+from homing.client.agent import detection
+from homing.client.agent.detection import cheap_mark, is_free, look, mark
 from homing.client.netlink_values import TEMPORARY, TENTATIVE, InterfaceAddress, Link, Route, Snapshot
 from homing.client.remote import Line
 from homing.client.sources import Absent

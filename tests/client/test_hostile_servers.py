@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from homing.client.lan_server import GroupUnknown, list_members
+from homing.client.lan.server import GroupUnknown, list_members
 from homing.client.remote import Line
 from homing.client.sources import NoAddress, find_address
 from homing.client.update import Result, update

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.client.leases import parse_leases, read_leases
-from homing.client.neighbour_texts import parse_arp, parse_ndp
-from homing.client.neighbours import Sight, make_reading
+from homing.client.lan.leases import parse_leases, read_leases
+from homing.client.lan.neighbour_texts import parse_arp, parse_ndp
+from homing.client.lan.neighbours import Sight, make_reading
 from homing.core.addresses import parse_address
 from homing.core.errors import InvalidInput
 from tests.client.test_leases import DNSMASQ, ISC, ISC6, KEA4, KEA6, LATER, MAC, NOW

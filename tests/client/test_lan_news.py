@@ -7,9 +7,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.client.agent_values import Log, Moment, Ping, RunHook
-from homing.client.lan_news import TOLD_AFTER, LanState, recall, remember, take_in
-from homing.client.lan_round import Round
+from homing.client.agent.values import Log, Moment, Ping, RunHook
+from homing.client.lan.news import TOLD_AFTER, LanState, recall, remember, take_in
+from homing.client.lan.round import Round
 from homing.client.update import Result, Row
 from tests.client.lan_scenes import member
 

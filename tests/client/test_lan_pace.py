@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.client.lan_pace import AGAIN, IMPATIENT, PATIENCE, QUIET, Pace, changed, first_pace, forced, made
-from homing.client.looking import SETTLE
+from homing.client.lan.looking import SETTLE
+from homing.client.lan.pace import AGAIN, IMPATIENT, PATIENCE, QUIET, Pace, changed, first_pace, forced, made
 from homing.client.update import Row
 
 GOOD = (Row("a.b.", "A", "192.0.2.1", "updated"), Row("c.b.", "A", None, "skipped"))

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.client.lan import hints, macs_of, missing, plan
-from homing.client.leases import Lease
-from homing.client.neighbours import ANSWERED, OwnLink, OwnPrefix
+from homing.client.lan.leases import Lease
+from homing.client.lan.neighbours import ANSWERED, OwnLink, OwnPrefix
+from homing.client.lan.plan import hints, macs_of, missing, plan
 from homing.core.addresses import parse_address
 from homing.core.values import replace
 from tests.client.lan_scenes import AIM, EUI64, LINK, MAC, OTHER, PREFIX, member, scene, sight
 
 if TYPE_CHECKING:
-    from homing.client.lan_values import Aim, Member, Scene
-    from homing.client.neighbours import Sight
+    from homing.client.lan.neighbours import Sight
+    from homing.client.lan.values import Aim, Member, Scene
 
 
 def decide(one: Member, seen: Scene, aim: Aim = AIM) -> str | None:

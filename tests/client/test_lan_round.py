@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from homing.cli import lan as lan_command
-from homing.client import lan_round
-from homing.client.lan_round import Round, make_round, read_all_leases
-from homing.client.neighbours import Reading
+from homing.client.lan import round as lan_round
+from homing.client.lan.neighbours import Reading
+from homing.client.lan.round import Round, make_round, read_all_leases
 from homing.client.update import Row
 from homing.settings.client import ClientSettings
 from homing.settings.lan import LanSettings

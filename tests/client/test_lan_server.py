@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.client import lan_server
-from homing.client.lan_server import GroupUnknown, list_members, parse_group, set_members
-from homing.client.lan_values import Member, Move
+from homing.client.lan import server as lan_server
+from homing.client.lan.server import GroupUnknown, list_members, parse_group, set_members
+from homing.client.lan.values import Member, Move
 from homing.client.remote import Line
 from homing.client.replies import unanswered
 from homing.core.addresses import parse_address

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.client.leases import Lease, mac_of_duid, parse_leases, read_leases
+from homing.client.lan.leases import Lease, mac_of_duid, parse_leases, read_leases
 from homing.core.addresses import parse_address
 from homing.core.errors import InvalidInput
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.client import looking, probes
-from homing.client.looking import MOST, SETTLE, look_around
-from homing.client.neighbours import ANSWERED, Reading, Sight
-from homing.client.probes import Prober, search
+from homing.client.lan import looking, probes
+from homing.client.lan.looking import MOST, SETTLE, look_around
+from homing.client.lan.neighbours import ANSWERED, Reading, Sight
+from homing.client.lan.probes import Prober, search
 from homing.core.addresses import parse_address
 from homing.core.values import replace
 from tests.client.lan_scenes import AIM, EUI64, LINK, MAC, member, sight
@@ -20,8 +20,8 @@ from tests.client.lan_scenes import AIM, EUI64, LINK, MAC, member, sight
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from homing.client.lan_values import Member, Scene
-    from homing.client.neighbours import OwnLink
+    from homing.client.lan.neighbours import OwnLink
+    from homing.client.lan.values import Member, Scene
     from homing.core.addresses import Address
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.client.neighbour_texts import parse_arp, parse_default_route, parse_ifconfig, parse_ndp
-from homing.client.neighbours import OwnPrefix, Sight, make_reading
+from homing.client.lan.neighbour_texts import parse_arp, parse_default_route, parse_ifconfig, parse_ndp
+from homing.client.lan.neighbours import OwnPrefix, Sight, make_reading
 from homing.client.netlink_values import (
     DEPRECATED,
     LINK_CARRIER,

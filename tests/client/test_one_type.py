@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.client.agent_values import Answered, Plan, Send
+from homing.client.agent.values import Answered, Plan, Send
 from homing.client.cache import Cache, key_of
 from homing.client.dialects import Family, converse
-from homing.client.lan_server import set_members
+from homing.client.lan.server import set_members
 from homing.client.remote import Line
 from homing.client.update import update
 from homing.core.addresses import Address, parse_address
 from homing.core.values import replace
 from homing.protocols import signed_client
 from homing.protocols.asking import Heard, Kind, Reply
-from homing.runtimes.agent_jobs import do_send
+from homing.runtimes.agent.jobs import do_send
 from homing.settings.client import ClientSettings, Source
 from tests.client.agent_world import HOUR, POOL_4, POOL_6, World
 from tests.client.servers import Scripted, answer
@@ -26,7 +26,7 @@ from tests.client.test_lan_server import move
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from homing.client.agent_values import RecordType
+    from homing.client.agent.values import RecordType
 
 NAME, OTHER = "cam.home.example", "nas.home.example"
 V4, V6 = parse_address("203.0.113.7"), parse_address("2001:db8::7")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.client import detection, netlink, sources
+from homing.client import netlink, sources
+from homing.client.agent import detection
 from homing.client.netlink_values import DEPRECATED, TEMPORARY, TENTATIVE, InterfaceAddress, Link, Route, Snapshot
 from homing.client.remote import Line
 from homing.client.sources import Absent, NoAddress, find_address

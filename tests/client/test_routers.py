@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from homing.client import igd, neighbours, sources
+from homing.client import igd, sources
+from homing.client.lan import neighbours
 from homing.client.netlink_values import InterfaceAddress, Link, Route, Snapshot
 from homing.client.remote import Line, ServerUnreachable
 from homing.client.routers import get_router, is_on_link

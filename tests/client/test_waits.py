@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homing.client.waits import (
+from homing.client.agent.waits import (
     DAY,
     QUIET_CAP,
     QUIET_FIRST,

@@ -192,7 +192,7 @@ def find_who_is_quiet(home: Home, told: Callable[[], str]) -> None:
     quiet.ip("addr", "flush", "dev", "eth0", "scope", "global")
     quiet.ip("addr", "add", "192.168.7.77/24", "dev", "eth0")
     home.me.ip("neigh", "flush", "dev", "eth0")
-    agent = next(pid for pid in processes_of(home.me.name) if "agent_process" in command_of(pid))
+    agent = next(pid for pid in processes_of(home.me.name) if "homing.runtimes.agent.process" in command_of(pid))
     os.kill(agent, signal.SIGUSR1)
     assert home.shows(home.name_of(1), "192.168.7.77", 30), told()
 
@@ -254,7 +254,7 @@ def test_looking_after_the_network_costs_little(home: Home) -> None:
         assert home.shows("h0.home.test", "192.168.7.11", 20), told()
         assert wait_for(lambda: "DNS shows" in told(), 20), told()
         time.sleep(5)  # whoever was not found at once has been looked for again
-        pid = next(pid for pid in processes_of(home.me.name) if "agent_process" in command_of(pid))
+        pid = next(pid for pid in processes_of(home.me.name) if "homing.runtimes.agent.process" in command_of(pid))
         before = cpu_seconds(pid)
         time.sleep(5)
         assert cpu_seconds(pid) - before <= 0.05

@@ -290,7 +290,7 @@ def test_nobody_in_particular_may_run_it(home: Home, three: tuple[Machine, Machi
     need("setpriv")
     home.add_host("h0", three[0].mac)
     as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all")
-    trial = run([HOMING[0], "-c", "import homing.client.looking"], home.folder, prefix=as_nobody)
+    trial = run([HOMING[0], "-c", "import homing.client.lan.looking"], home.folder, prefix=as_nobody)
     if trial.returncode != 0:
         pytest.skip("nobody may not read this clone")
     home.folder.chmod(0o755)

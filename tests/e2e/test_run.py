@@ -399,7 +399,7 @@ def test_it_is_small_and_rests(home: Home, secret: str) -> None:
         assert agent.status("VmRSS") < MAX_KILOBYTES
         with open(f"/proc/{agent.process.pid}/cmdline", "rb") as stream:
             command = stream.read()
-        assert b"homing.runtimes.agent_process" in command
+        assert b"homing.runtimes.agent.process" in command
         assert secret.encode() not in command
 
 

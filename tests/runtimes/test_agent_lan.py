@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.client.agent_values import Ping, RunHook
-from homing.client.lan_round import Round
+from homing.client.agent.values import Ping, RunHook
+from homing.client.lan.round import Round
 from homing.client.update import Result, Row
 from homing.core.values import replace
-from homing.runtimes import agent_lan
-from homing.runtimes.agent_accounts import Errands, Orders
-from homing.runtimes.agent_lan import LanDuty
-from homing.runtimes.agent_state import StateFile
+from homing.runtimes.agent import lan as agent_lan
+from homing.runtimes.agent.accounts import Errands, Orders
+from homing.runtimes.agent.lan import LanDuty
+from homing.runtimes.agent.state import StateFile
 from homing.settings.client import ClientSettings
 from homing.settings.lan import LanSettings
 from tests.runtimes.test_agent_runtime import Lines
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from homing.client.agent_values import Action
+    from homing.client.agent.values import Action
 
 ACCOUNT = ClientSettings(server="https://ddns.example.com", names=("me.home.example",), secret="s3cret")
 REFUSED = Round(Result((Row("cam.home.example.", "A", None, "refused", "locked"),)))

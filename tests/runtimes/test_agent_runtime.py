@@ -17,22 +17,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from homing.client import remote
-from homing.client.agent_values import AskDns, Send
+from homing.client.agent.values import AskDns, Send
 from homing.core.addresses import parse_address
 from homing.protocols.asking import Heard, HostReply, Kind, Reply
-from homing.runtimes import agent_jobs
-from homing.runtimes.agent_accounts import Orders, errands_of, key_of, plan_of
-from homing.runtimes.agent_jobs import do_ask, do_send, ping, run_hook
-from homing.runtimes.agent_log import LogLines
-from homing.runtimes.agent_state import StateFile
-from homing.runtimes.agent_workers import MAX_LEFT, MAX_WAITING, Crew, Worker
+from homing.runtimes.agent import jobs as agent_jobs
+from homing.runtimes.agent.accounts import Orders, errands_of, key_of, plan_of
+from homing.runtimes.agent.jobs import do_ask, do_send, ping, run_hook
+from homing.runtimes.agent.log import LogLines
+from homing.runtimes.agent.state import StateFile
+from homing.runtimes.agent.workers import MAX_LEFT, MAX_WAITING, Crew, Worker
 from homing.runtimes.supervision import notify, watchdog_seconds
 from homing.settings.agent import AgentSettings
 from homing.settings.client import ClientSettings, parse_source
 from tests.e2e.programs import wait_for
 
 if TYPE_CHECKING:
-    from homing.client.agent_values import Verdict
+    from homing.client.agent.values import Verdict
 
 ACCOUNT = ClientSettings(server="https://ddns.example.com", names=("cam.home.example",), secret="s3cret")
 
@@ -442,7 +442,7 @@ def test_the_agents_process_needs_no_command_line_no_dns_library_and_no_event_lo
     """What it loads stays for years: a hundred kilobytes here and there were five megabytes."""
     orders = pickle.dumps(Orders(errands_of(AgentSettings()), (ACCOUNT,), Path("agent.json"), "info"))
     script = (
-        "import sys, _pickle, homing.runtimes.agent_process, homing.runtimes.agent;"
+        "import sys, _pickle, homing.runtimes.agent.process, homing.runtimes.agent.loop;"
         f"_pickle.loads({orders!r}); print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
@@ -450,4 +450,4 @@ def test_the_agents_process_needs_no_command_line_no_dns_library_and_no_event_lo
     heavy = {"click", "dns", "idna", "asyncio", "logging", "dataclasses", "inspect", "tomllib", "tempfile", "starlette"}
     assert not heavy & {name.partition(".")[0] for name in loaded}
     assert not {"email", "http", "subprocess", "difflib", "shlex", "unicodedata", "runpy", "pickle"} & loaded
-    assert not {"homing.client.lan", "homing.runtimes.lan", "homing.settings.agent"} & loaded
+    assert not {"homing.client.lan.plan", "homing.runtimes.lan", "homing.settings.agent"} & loaded

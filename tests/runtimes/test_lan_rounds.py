@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homing.client.lan_round import Round
-from homing.client.lan_values import Scene
-from homing.client.neighbours import Reading
+from homing.client.lan.neighbours import Reading
+from homing.client.lan.round import Round
+from homing.client.lan.values import Scene
 from homing.client.netlink import Change
 from homing.client.netlink_values import InterfaceAddress, Neighbour
 from homing.client.update import Result, Row
@@ -25,7 +25,7 @@ from tests.client.lan_scenes import LINK, MAC, OTHER, member, sight
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homing.client.neighbours import Sight
+    from homing.client.lan.neighbours import Sight
 
 ACCOUNT = ClientSettings(server="https://ddns.example.com", names=("me.home.example",), secret="s", interval=300)
 GOOD = Row("cam.home.example.", "A", "192.168.1.7", "unchanged")

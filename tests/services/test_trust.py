@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from homing.core.errors import Refused
-from homing.runtimes import agent_process
+from homing.runtimes.agent import process as agent_process
 from homing.services.places import check_folder, find_place
 from homing.services.processes import is_agent, is_line_of
 from homing.services.trust import root_problems

@@ -16,7 +16,7 @@ from homing.core.errors import InvalidAddress, InvalidSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from homing.client.neighbours import Reader
+    from homing.client.lan.neighbours import Reader
     from homing.client.update import Result, Row
     from homing.settings.client import ClientSettings
     from homing.settings.client_loading import LoadedClient
@@ -79,7 +79,7 @@ def lan(
       homing lan --interface br-lan --leases /tmp/dhcp.leases --watch
       homing lan --prefix 2001:db8:1200:1::/64
     """
-    from homing.client.neighbours import open_reader
+    from homing.client.lan.neighbours import open_reader
     from homing.settings.client_loading import load_client
     from homing.settings.lan import load_lan
 
@@ -105,7 +105,7 @@ def _run(
     accounts: Sequence[ClientSettings], reader: Reader, wanted: LanSettings, loaded: LoadedClient, *, dry_run: bool,
     watch: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    from homing.client.lan_round import make_round
+    from homing.client.lan.round import make_round
 
     reader.read()  # an interface that is not there ends it before anything is asked
     if watch:

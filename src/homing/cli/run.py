@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from homing.cli.agent_options import agent_options
-from homing.runtimes.agent_log import LEVELS, Level
+from homing.runtimes.agent.log import LEVELS, Level
 
 
 @click.command()
@@ -39,8 +39,8 @@ def run(config: Path | None, log_level: Level, **given: Any) -> None:
     """
     from homing.cli.lan import usable
     from homing.core.values import replace
-    from homing.runtimes.agent_accounts import Orders, errands_of
-    from homing.runtimes.agent_process import become_agent
+    from homing.runtimes.agent.accounts import Orders, errands_of
+    from homing.runtimes.agent.process import become_agent
     from homing.settings.agent import READERS, default_state_file, load_agent
     from homing.settings.client_loading import load_client
     from homing.settings.lan import load_lan

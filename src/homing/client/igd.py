@@ -140,7 +140,7 @@ def _whom_to_believe(asked: IPv4Address, line: Line) -> Callable[[IPv4Address], 
     """Return what tells who may answer. By its address alone: many routers answer from another port than was asked."""
     if not asked.is_multicast:
         return lambda sender: sender == asked
-    from homing.client.neighbours import read_snapshot
+    from homing.client.lan.neighbours import read_snapshot
     from homing.client.routers import get_router, is_on_link
 
     snapshot = read_snapshot()

@@ -226,7 +226,7 @@ def _by_stun(argument: str, family: Family, line: Line) -> Address:
 
 def _default_router(interface: str | None) -> str:
     """Return the gateway of the best default route. Raises ServerUnreachable."""
-    from homing.client.neighbours import read_snapshot
+    from homing.client.lan.neighbours import read_snapshot
     from homing.client.routers import get_router
 
     try:

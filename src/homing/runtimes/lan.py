@@ -1,8 +1,8 @@
 """Keeping the names of a network: when a round is due, what brings one about, and the loop that waits for that.
 
 A new prefix, a new address of a machine of the group, and a new network are seen as they come (Linux); elsewhere a
-round is made each interval. When a round is due, `client/lan_pace.py` decides. `LanWatch` is `homing lan --watch`; in
-the agent the same loop runs in a thread (`agent_lan.py`).
+round is made each interval. When a round is due, `client/lan/pace.py` decides. `LanWatch` is `homing lan --watch`; in
+the agent the same loop runs in a thread (`agent/lan.py`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from homing.client.lan_pace import changed, first_pace, forced, made
-from homing.client.lan_round import Round, make_round
+from homing.client.lan.pace import changed, first_pace, forced, made
+from homing.client.lan.round import Round, make_round
 from homing.client.netlink import ADDRESS_GROUPS, NEIGHBOURS, Watch
 from homing.client.netlink_values import Neighbour
 from homing.client.update import Result, Row
@@ -26,7 +26,7 @@ from homing.runtimes.supervision import notify, watchdog_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from homing.client.neighbours import OwnLink, Reader, Reading
+    from homing.client.lan.neighbours import OwnLink, Reader, Reading
     from homing.client.netlink import Change
     from homing.core.addresses import Address
     from homing.settings.client import ClientSettings

@@ -14,8 +14,8 @@ from homing.services.steps import run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SETTLED = re.compile(r" -P -c from homing\.runtimes\.agent_process import main; main\(\d+\)")
-"""What stands behind Python once the agent has read its settings: `runtimes/agent_process.py`."""
+_SETTLED = re.compile(r" -P -c from homing\.runtimes\.agent\.process import main; main\(\d+\)")
+"""What stands behind Python once the agent has read its settings: `runtimes/agent/process.py`."""
 
 
 class Process(NamedTuple):

@@ -24,7 +24,7 @@ from homing.core.errors import InvalidAddress
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from homing.client.neighbours import OwnLink
+    from homing.client.lan.neighbours import OwnLink
     from homing.core.addresses import Address
 
 DISCARD = 9

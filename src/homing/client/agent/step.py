@@ -7,20 +7,20 @@ One account, its names, and one way that each name goes, again and again:
 A look follows each change of the network as soon as that has settled, and each interval. A name is sent if an address
 differs from what the server is known to hold; in doubt (a start, a lost answer) DNS is asked first, so that nothing is
 sent in vain. One question is out at a time, and names that lack the same go in one request where the protocol takes
-several. What the server asked of us is kept through a restart (`agent_memory.py`). What an answer means is in
-`agent_answers.py`; the values are in `agent_values.py` and `agent_known.py`, the waits in `waits.py`.
+several. What the server asked of us is kept through a restart (`memory.py`). What an answer means is in
+`answers.py`; the values are in `values.py` and `known.py`, the waits in `waits.py`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from homing.client.agent_abandoned import abandon_question, abandon_stale, heard_late
-from homing.client.agent_answers import answered, shown
-from homing.client.agent_known import Flight, State
-from homing.client.agent_memory import remember
-from homing.client.agent_turn import Turn, in_doubt, is_due_for_check, pending, reset, wanted_of
-from homing.client.agent_values import (
+from homing.client.agent.abandoned import abandon_question, abandon_stale, heard_late
+from homing.client.agent.answers import answered, shown
+from homing.client.agent.known import Flight, State
+from homing.client.agent.memory import remember
+from homing.client.agent.turn import Turn, in_doubt, is_due_for_check, pending, reset, wanted_of
+from homing.client.agent.values import (
     Abandon,
     Answered,
     AskDns,
@@ -38,15 +38,15 @@ from homing.client.agent_values import (
     Shown,
     Woke,
 )
-from homing.client.waits import PATIENCE, calmed, quiet, soon
+from homing.client.agent.waits import PATIENCE, calmed, quiet, soon
 from homing.core.addresses import record_type_of
 from homing.core.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from homing.client.agent_known import NameState
-    from homing.client.agent_values import Action, Event, Moment, Plan
+    from homing.client.agent.known import NameState
+    from homing.client.agent.values import Action, Event, Moment, Plan
     from homing.core.addresses import Address
 
 LOOK_SECONDS, DNS_SECONDS, SEND_SECONDS = 60.0, 30.0, 60.0

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homing.client.looking import SETTLE
-from homing.client.waits import Bucket, asked, full_bucket, refused, soon
+from homing.client.agent.waits import Bucket, asked, full_bucket, refused, soon
+from homing.client.lan.looking import SETTLE
 from homing.core.values import frozen, replace
 
 if TYPE_CHECKING:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homing.client.detection import cheap_mark, mark
+from homing.client.agent.detection import cheap_mark, mark
 from homing.client.netlink import Tables, Watch
-from homing.runtimes.agent_clock import now
+from homing.runtimes.agent.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from homing.client.netlink_values import Snapshot
-    from homing.runtimes.agent_accounts import Machine
-    from homing.runtimes.agent_log import LogLines
+    from homing.runtimes.agent.accounts import Machine
+    from homing.runtimes.agent.log import LogLines
 
 POLL = 10.0
 """Seconds between two looks at the machine's own addresses where no kernel tells of changes."""

@@ -12,7 +12,7 @@ import subprocess
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Protocol
 
-from homing.client.neighbour_texts import parse_arp, parse_default_route, parse_ifconfig, parse_ndp
+from homing.client.lan.neighbour_texts import parse_arp, parse_default_route, parse_ifconfig, parse_ndp
 from homing.client.netlink import Tables, is_available
 from homing.client.netlink_values import (
     UNICAST_ROUTE,

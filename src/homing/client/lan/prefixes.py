@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from ipaddress import IPv6Network
 
-    from homing.client.lan_values import Aim, Member
-    from homing.client.neighbours import OwnLink, OwnPrefix
+    from homing.client.lan.neighbours import OwnLink, OwnPrefix
+    from homing.client.lan.values import Aim, Member
     from homing.core.addresses import Address
 
 _SUBNET = 64

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from homing.client.dialects import ask_signed, canonical, set_group
-from homing.client.lan_values import Member
+from homing.client.lan.values import Member
 from homing.client.remote import ServerUnreachable
 from homing.client.update import Row, hold, now_in_milliseconds
 from homing.core.addresses import parse_address, parse_interface_identifier, parse_mac, record_type_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from homing.client.dialects import Conversation, Family
-    from homing.client.lan_values import Move
+    from homing.client.lan.values import Move
     from homing.client.remote import Line
     from homing.core.addresses import Address
     from homing.core.hosts import RecordType

@@ -1,7 +1,7 @@
 """The agent's loop: waits for the kernel, a signal, an answer or a timer, steps, and has done what the step wants.
 
-Every decision is in `client/agent.py`. Here is a selector; the threads are in `agent_workers.py`, what they do in
-`agent_jobs.py`, the kernel's word in `agent_kernel.py`, and the names of a whole network in `agent_lan.py`. Nothing is
+Every decision is in `client/agent/step.py`. Here is a selector; the threads are in `workers.py`, what they do in
+`jobs.py`, the kernel's word in `kernel.py`, and the names of a whole network in `lan.py`. Nothing is
 polled where the kernel tells of changes: an agent at rest wakes once an interval.
 """
 
@@ -16,9 +16,10 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from homing.client.agent import step
-from homing.client.agent_memory import recall
-from homing.client.agent_values import (
+from homing.client.agent.detection import is_free
+from homing.client.agent.memory import recall
+from homing.client.agent.step import step
+from homing.client.agent.values import (
     Abandon,
     AskDns,
     Due,
@@ -35,23 +36,22 @@ from homing.client.agent_values import (
     SetTimer,
     Woke,
 )
-from homing.client.detection import is_free
 from homing.core.errors import InvalidSettings
-from homing.runtimes.agent_accounts import Machine, key_of, plan_of
-from homing.runtimes.agent_clock import Jumps, now, this_moment
-from homing.runtimes.agent_jobs import do_ask, do_look, do_send, ping, run_hook
-from homing.runtimes.agent_kernel import POLL, Kernel
-from homing.runtimes.agent_log import LogLines
-from homing.runtimes.agent_state import StateFile
-from homing.runtimes.agent_workers import Crew, Worker
+from homing.runtimes.agent.accounts import Machine, key_of, plan_of
+from homing.runtimes.agent.clock import Jumps, now, this_moment
+from homing.runtimes.agent.jobs import do_ask, do_look, do_send, ping, run_hook
+from homing.runtimes.agent.kernel import POLL, Kernel
+from homing.runtimes.agent.log import LogLines
+from homing.runtimes.agent.state import StateFile
+from homing.runtimes.agent.workers import Crew, Worker
 from homing.runtimes.supervision import notify, watchdog_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from homing.client.agent_values import Action, Event
-    from homing.runtimes.agent_accounts import Orders
-    from homing.runtimes.agent_lan import LanDuty
+    from homing.client.agent.values import Action, Event
+    from homing.runtimes.agent.accounts import Orders
+    from homing.runtimes.agent.lan import LanDuty
     from homing.settings.client import ClientSettings
 
 LONGEST = 300.0
@@ -270,7 +270,7 @@ class Agent:
     def _follow_lan(self) -> None:
         """Keep the names of the network as the orders are now; what that takes is loaded only where it is wanted."""
         if self._lan is None and self._orders.lan is not None:
-            from homing.runtimes.agent_lan import LanDuty
+            from homing.runtimes.agent.lan import LanDuty
 
             self._lan = LanDuty(self._file, self._later, self._tell, self._log)
         if self._lan is not None:

@@ -16,22 +16,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from homing.client.dialects import canonical
-from homing.client.lan_news import recall, remember, take_in
-from homing.client.neighbours import open_reader
+from homing.client.lan.neighbours import open_reader
+from homing.client.lan.news import recall, remember, take_in
 from homing.core.errors import HomingError
 from homing.core.values import replace
-from homing.runtimes.agent_clock import now, this_moment
+from homing.runtimes.agent.clock import now, this_moment
 from homing.runtimes.crashes import render_crash
 from homing.runtimes.lan import LanRounds, keep_rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from homing.client.agent_values import Action
-    from homing.client.lan_round import Round
-    from homing.runtimes.agent_accounts import Orders
-    from homing.runtimes.agent_log import LogLines
-    from homing.runtimes.agent_state import StateFile
+    from homing.client.agent.values import Action
+    from homing.client.lan.round import Round
+    from homing.runtimes.agent.accounts import Orders
+    from homing.runtimes.agent.log import LogLines
+    from homing.runtimes.agent.state import StateFile
 
 KEY = "lan"
 """Of its part of the state file."""

@@ -8,8 +8,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from homing.client.agent_values import Answered, Looked, Shown
-from homing.client.detection import is_free, look
+from homing.client.agent.detection import is_free, look
+from homing.client.agent.values import Answered, Looked, Shown
 from homing.client.dialects import canonical, name_in_dns
 from homing.client.lookup import ask_dns
 from homing.client.remote import Line, exchange
@@ -21,11 +21,11 @@ from homing.protocols.asking import Ask, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from homing.client.agent_values import AskDns, Event, Look, RecordType, Send, Verdict
+    from homing.client.agent.values import AskDns, Event, Look, RecordType, Send, Verdict
     from homing.client.netlink_values import Snapshot
     from homing.core.addresses import Address
     from homing.protocols.asking import Reply
-    from homing.runtimes.agent_log import LogLines
+    from homing.runtimes.agent.log import LogLines
     from homing.settings.client import ClientSettings
 
 PING_SECONDS = 10.0

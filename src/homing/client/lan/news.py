@@ -1,22 +1,22 @@
 """What the owner is told of the names of a network: pure, rounds come in, and log lines, hooks and pings go out.
 
-They are those of the agent's own names (`agent_values.py`), so that one log, one hook and one watchdog know of both.
+They are those of the agent's own names (`values.py`), so that one log, one hook and one watchdog know of both.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from homing.client.agent_memory import passed_for_certain, read_number
-from homing.client.agent_values import Log, Ping, RunHook
-from homing.client.waits import MAX_RETRY_AFTER
+from homing.client.agent.memory import passed_for_certain, read_number
+from homing.client.agent.values import Log, Ping, RunHook
+from homing.client.agent.waits import MAX_RETRY_AFTER
 from homing.core.values import field, frozen, replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from homing.client.agent_values import Action, Moment
-    from homing.client.lan_round import Round
+    from homing.client.agent.values import Action, Moment
+    from homing.client.lan.round import Round
     from homing.client.update import Row
 
 TOLD_AFTER = 3

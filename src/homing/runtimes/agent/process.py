@@ -15,7 +15,7 @@ from homing.core.errors import InvalidSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from homing.runtimes.agent_accounts import Orders
+    from homing.runtimes.agent.accounts import Orders
 
 LENT_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """glibc: one arena for all threads, and what TLS has used is given back. Other C libraries do not look at them."""
@@ -51,7 +51,7 @@ def become_agent(orders: Orders, arguments: Sequence[str]) -> NoReturn:
 
 def run_agent(orders: Orders, arguments: Sequence[str]) -> None:
     """Run until told to stop, in this process as it is."""
-    from homing.runtimes.agent import Agent
+    from homing.runtimes.agent.loop import Agent
 
     Agent(orders, lambda: read_again(arguments)).run()
 

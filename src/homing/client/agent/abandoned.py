@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homing.client.agent_answers import leave_alone, stop
-from homing.client.agent_values import Abandon
+from homing.client.agent.answers import leave_alone, stop
+from homing.client.agent.values import Abandon
 from homing.core.values import replace
 
 if TYPE_CHECKING:
-    from homing.client.agent_known import Flight, NameState
-    from homing.client.agent_turn import Turn
-    from homing.client.agent_values import Answered
+    from homing.client.agent.known import Flight, NameState
+    from homing.client.agent.turn import Turn
+    from homing.client.agent.values import Answered
     from homing.core.addresses import Address
 
 LATE_SECONDS = 120.0

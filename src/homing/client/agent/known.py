@@ -1,6 +1,6 @@
 """What the agent knows: of each name, of the questions that are out, and of the server and DNS.
 
-Times are in seconds, `now` and `wall` as in `agent_values.py`.
+Times are in seconds, `now` and `wall` as in `values.py`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from homing.core.values import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from homing.client.agent_values import Plan, RecordType
-    from homing.client.waits import Bucket
+    from homing.client.agent.values import Plan, RecordType
+    from homing.client.agent.waits import Bucket
     from homing.core.addresses import Address
 
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from homing.client.lan import hints, missing
-from homing.client.lan_values import Scene
-from homing.client.neighbours import ANSWERED
-from homing.client.probes import Prober, search
+from homing.client.lan.neighbours import ANSWERED
+from homing.client.lan.plan import hints, missing
+from homing.client.lan.probes import Prober, search
+from homing.client.lan.values import Scene
 from homing.core.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from homing.client.lan_values import Aim, Member
-    from homing.client.leases import Lease
-    from homing.client.neighbours import OwnLink, Reader, Reading, Sight
+    from homing.client.lan.leases import Lease
+    from homing.client.lan.neighbours import OwnLink, Reader, Reading, Sight
+    from homing.client.lan.values import Aim, Member
     from homing.core.addresses import Address
 
 Missing = tuple[tuple["Member", str], ...]

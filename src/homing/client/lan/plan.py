@@ -3,7 +3,7 @@
 A name is set only to an address that its machine was seen at in this round (a fresh `Sight`), on a network of this
 link, or that follows from its interface identifier as the owner set it and the prefix that is in use now. Everything
 else keeps its name as it is: a machine that is absent is no news, and nothing is ever withdrawn. No sockets and no
-clock here; `lan_round.py` makes the round.
+clock here; `round.py` makes the round.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from ipaddress import IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
-from homing.client.lan_prefixes import objection, prefixes_of, with_room
-from homing.client.lan_values import Kept, Member, Move, Plan
-from homing.client.neighbours import ANSWERED
+from homing.client.lan.neighbours import ANSWERED
+from homing.client.lan.prefixes import objection, prefixes_of, with_room
+from homing.client.lan.values import Kept, Member, Move, Plan
 from homing.core.addresses import (
     complete,
     interface_identifier_from_mac,
@@ -23,9 +23,9 @@ from homing.core.addresses import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from homing.client.lan_values import Aim, Scene
-    from homing.client.leases import Lease
-    from homing.client.neighbours import OwnLink, Sight
+    from homing.client.lan.leases import Lease
+    from homing.client.lan.neighbours import OwnLink, Sight
+    from homing.client.lan.values import Aim, Scene
     from homing.core.addresses import Address
 
 MAX_ADDRESSES = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from homing.client.agent_values import Moment
+from homing.client.agent.values import Moment
 
 JUMP = 5.0
 """Seconds by which a clock must have moved against another to count as set, or the machine as having slept."""

@@ -9,8 +9,8 @@ from homing.core.values import frozen
 if TYPE_CHECKING:
     from ipaddress import IPv6Network
 
-    from homing.client.leases import Lease
-    from homing.client.neighbours import OwnLink, Sight
+    from homing.client.lan.leases import Lease
+    from homing.client.lan.neighbours import OwnLink, Sight
     from homing.core.addresses import Address, Network
     from homing.core.hosts import RecordType
 

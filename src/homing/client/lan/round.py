@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from homing.client.lan import missing, plan
-from homing.client.lan_server import GroupUnknown, list_members, set_members
-from homing.client.lan_values import Aim, Scene
-from homing.client.leases import read_leases
-from homing.client.looking import SETTLE, look_around
+from homing.client.lan.leases import read_leases
+from homing.client.lan.looking import SETTLE, look_around
+from homing.client.lan.plan import missing, plan
+from homing.client.lan.server import GroupUnknown, list_members, set_members
+from homing.client.lan.values import Aim, Scene
 from homing.client.update import Result, Row, line_of
 from homing.core.errors import InvalidInput
 from homing.core.names import parse_hostname
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from homing.client.lan_values import Kept, Member, Move
-    from homing.client.leases import Lease
-    from homing.client.neighbours import Reader
+    from homing.client.lan.leases import Lease
+    from homing.client.lan.neighbours import Reader
+    from homing.client.lan.values import Kept, Member, Move
     from homing.core.addresses import Address
     from homing.settings.client import ClientSettings
     from homing.settings.lan import LanSettings

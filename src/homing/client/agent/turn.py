@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from homing.client.agent_known import NameState, State
-from homing.client.agent_values import Log, Ping, RunHook
-from homing.client.waits import full_bucket
+from homing.client.agent.known import NameState, State
+from homing.client.agent.values import Log, Ping, RunHook
+from homing.client.agent.waits import full_bucket
 from homing.core.addresses import record_type_of
 from homing.core.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from homing.client.agent_values import Action, Moment, Occasion, Plan
+    from homing.client.agent.values import Action, Moment, Occasion, Plan
     from homing.core.addresses import Address
 
 CLOCK_IS_SET = 1_735_689_600.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from homing.client.agent_values import Plan
-from homing.client.detection import is_free
+from homing.client.agent.detection import is_free
+from homing.client.agent.values import Plan
 from homing.client.dialects import MAX_ROWS
 from homing.core.values import defaults_of, field, frozen
 from homing.protocols.dyndns2_client import MAX_HOSTNAMES
@@ -14,8 +14,8 @@ from homing.protocols.dyndns2_client import MAX_HOSTNAMES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from homing.client.agent_known import State
-    from homing.runtimes.agent_log import Level
+    from homing.client.agent.known import State
+    from homing.runtimes.agent.log import Level
     from homing.settings.agent import AgentSettings
     from homing.settings.client import ClientSettings
     from homing.settings.lan import LanSettings

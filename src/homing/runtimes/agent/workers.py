@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
-    from homing.runtimes.agent_log import LogLines
+    from homing.runtimes.agent.log import LogLines
 
 MAX_WAITING = 100
 """Hooks and pings beyond so many are dropped: what keeps them is broken."""

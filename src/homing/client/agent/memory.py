@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from homing.client.agent_known import Gate, Held
-from homing.client.agent_turn import CLOCK_IS_SET, begin
-from homing.client.waits import MAX_RETRY_AFTER
+from homing.client.agent.known import Gate, Held
+from homing.client.agent.turn import CLOCK_IS_SET, begin
+from homing.client.agent.waits import MAX_RETRY_AFTER
 from homing.core.addresses import parse_address, record_type_of
 from homing.core.errors import InvalidAddress
 from homing.core.values import frozen, replace
@@ -19,8 +19,8 @@ from homing.core.values import frozen, replace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from homing.client.agent_known import NameState, State
-    from homing.client.agent_values import Moment, Plan
+    from homing.client.agent.known import NameState, State
+    from homing.client.agent.values import Moment, Plan
     from homing.core.addresses import Address
 
 VERSION = 1

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homing.client.agent_known import Gate, Held
-from homing.client.agent_turn import CHECK_WAITS, CLOCK_IS_SET, trusts_dns
-from homing.client.waits import DAY, asked, refused, soon
+from homing.client.agent.known import Gate, Held
+from homing.client.agent.turn import CHECK_WAITS, CLOCK_IS_SET, trusts_dns
+from homing.client.agent.waits import DAY, asked, refused, soon
 from homing.core.addresses import record_type_of
 from homing.core.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from homing.client.agent_known import Flight, NameState
-    from homing.client.agent_turn import Turn
-    from homing.client.agent_values import Answered, RecordType, Shown, Verdict
+    from homing.client.agent.known import Flight, NameState
+    from homing.client.agent.turn import Turn
+    from homing.client.agent.values import Answered, RecordType, Shown, Verdict
     from homing.core.addresses import Address
 
 TOLD_AFTER = 3

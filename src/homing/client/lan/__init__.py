@@ -1,0 +1,1 @@
+"""Names for the other machines on this network: finding them, planning, telling the server."""
