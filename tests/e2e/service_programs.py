@@ -1,7 +1,8 @@
 """Stand-ins for systemctl, launchctl, loginctl and crontab: they note what they were asked, and fail when told to.
 
 They do no more than remember which units are enabled and running, and what the crontab holds. The user database gives
-whoever runs the tests a home of theirs.
+whoever runs the tests a home of theirs, and the clone under test counts as installed by root, wherever it lies: root's
+jobs want a program that nobody else could change, and a clone in /tmp is not that.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.programs import HOMING, need, run
+from tests.house import ROOT
 
 if TYPE_CHECKING:
     import subprocess
@@ -62,6 +64,16 @@ def stand_in(number):
     entry[5] = os.environ["STAND_IN_HOME"]
     return pwd.struct_passwd(entry)
 pwd.getpwuid = stand_in
+
+import pathlib
+real_lstat = pathlib.Path.lstat
+clone = pathlib.Path(os.environ["STAND_IN_CLONE"])
+def lstat(path):
+    found = real_lstat(path)
+    if path == clone or path in clone.parents or clone in path.parents:
+        return os.stat_result((found.st_mode & ~0o022, *found[1:4], 0, 0, *found[6:10]))
+    return found
+pathlib.Path.lstat = lstat
 """
 _PROGRAMS = {"systemctl": _SYSTEMCTL, "launchctl": _LAUNCHCTL, "crontab": _CRONTAB, "loginctl": ""}
 
@@ -88,7 +100,7 @@ class Machine:
         """What has the stand-ins found."""
         path = f"{self.programs}:{os.environ['PATH']}"
         modules = os.pathsep.join([str(self.programs), *filter(None, [os.environ.get("PYTHONPATH")])])
-        return {"PATH": path, "PYTHONPATH": modules, "STAND_IN_HOME": str(self.home)}
+        return {"PATH": path, "PYTHONPATH": modules, "STAND_IN_HOME": str(self.home), "STAND_IN_CLONE": str(ROOT)}
 
     def ok(self, *arguments: str | Path) -> Any:
         """Run with --json; it must end well."""
