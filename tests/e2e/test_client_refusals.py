@@ -157,7 +157,8 @@ def test_config_check_says_what_a_client_would_do(tmp_path: Path) -> None:
     )
     done = run([*HOMING, "config", "check"], tmp_path)
     assert done.returncode == 0, done.stderr
-    wanted = "client: would set a.example.com at http://127.0.0.1:9 by signed, IPv4 from reflector and no IPv6"
+    where = "IPv4 from this machine's own public one, else reflector and no IPv6"
+    wanted = f"client: would set a.example.com at http://127.0.0.1:9 by signed, {where}"
     assert wanted in done.stdout
     assert "cam.secret holds a secret and may be read by others" in done.stderr
     told = json.loads(run([*HOMING, "config", "check", "--json"], tmp_path).stdout)

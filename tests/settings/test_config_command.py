@@ -78,13 +78,13 @@ def test_check_says_what_would_be_done_and_where_that_is_said(folder: Path) -> N
     assert done.stdout == (
         "homing.toml: good; zones: home.example\n"
         "client: would set cam.home.example at https://ddns.example.com by signed,"
-        " IPv4 from reflector and IPv6 from interface:eth0\n"
+        " IPv4 from this machine's own public one, else reflector and IPv6 from interface:eth0\n"
         "  server: homing.toml:7\n"
         "  ipv6: homing.toml:11\n"
         "  secret: homing.toml:9: secret_file\n"
         "  api_key: homing.toml:10\n"
         "client: would set vpn.example.net at http://dyn.example.net by dyndns2,"
-        " IPv4 from reflector and IPv6 from interface:eth0\n"
+        " IPv4 from this machine's own public one, else reflector and IPv6 from interface:eth0\n"
         "  server: homing.toml:15\n"
         "  ipv6: homing.toml:11\n"
         "  secret: homing.toml:17\n"
@@ -141,7 +141,7 @@ def test_the_same_for_ddupdates_file(folder: Path) -> None:
     found = told(folder, "check", "--ddupdate-config", "dyndns.conf", HOMING_CLIENT_INTERVAL="60")
     (account,) = found["client"]
     assert (account["names"], account["protocol"], account["ipv4"], account["ipv6"], account["interval"]) == (
-        ["host.example.com"], "ddupdate", "IPv4 from seen", "no IPv6", 60,
+        ["host.example.com"], "ddupdate", "IPv4 from this machine's own public one, else seen", "no IPv6", 60,
     )  # fmt: skip
     assert account["origins"]["secret"] == "dyndns.conf:3"
     (folder / "dyndns.conf").write_text(INI + "ttl=x\n")

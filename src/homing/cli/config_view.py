@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from homing.client.own_address import is_left_to_us
 from homing.core.values import defaults_of
 from homing.settings.client import DUCKDNS, SECRETS, ClientSettings
 from homing.settings.one_machine import Settings
@@ -76,10 +77,18 @@ def _describe_account(account: ClientSettings) -> dict[str, Any]:
         "server": account.server or DUCKDNS,
         "protocol": account.protocol,
         "names": list(account.names),
-        "ipv4": f"IPv4 from {account.source(4)}" if account.source(4).kind != "none" else "no IPv4",
-        "ipv6": f"IPv6 from {account.source(6)}" if account.source(6).kind != "none" else "no IPv6",
+        "ipv4": _where_from(account, 4),
+        "ipv6": _where_from(account, 6),
         "interval": account.interval,
     }
+
+
+def _where_from(account: ClientSettings, family: Literal[4, 6]) -> str:
+    source = account.source(family)
+    if source.kind == "none":
+        return f"no IPv{family}"
+    own = "this machine's own public one, else " if is_left_to_us(account, family) else ""
+    return f"IPv{family} from {own}{source}"
 
 
 def account_lines(accounts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
