@@ -28,7 +28,7 @@ from homing.core.records import RRsetKey
 from homing.core.rows import Commit, key_of
 from homing.core.update import Policy
 from homing.publishers.pacing import Pace
-from homing.publishers.route53 import PUBLISHER_SECONDS, UPDATE_SECONDS, Route53Publisher
+from homing.publishers.route53 import PUBLISHER_SECONDS, Route53Publisher
 from tests.app.builders import SECRET, CountingEntropy, basic, make_host
 from tests.app.scheduler import Process, Scheduler
 from tests.app.serverless_record import KEYS, RATE, Acknowledged, Record, Shown, Version
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 ZONE_ID = "Z0HOME"
 ZONES = frozenset({ZONE})
 ENTROPY = CountingEntropy()
+UPDATE_SECONDS = 4.0
+"""So long does an update, whose client is waiting, try to publish."""
 
 
 @dataclass(frozen=True)

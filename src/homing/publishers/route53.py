@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from homing.publishers.route53_records import Held
 
 PUBLISHER_SECONDS = 45.0
-UPDATE_SECONDS = 4.0
-"""Budgets, in seconds, of a publisher and of an update whose client is waiting."""
+"""Seconds that a publisher has."""
 
 _ABOUT_WHAT_IS_HELD = re.compile(r"but it already exists|but it was not found|do not match the current values")
 _WORDS = re.compile(r"[^\s'\"\[\](),;=]+")
